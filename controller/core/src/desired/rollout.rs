@@ -1,0 +1,123 @@
+//! How an assignment goes out.
+
+use jiff::Timestamp;
+use jiff::civil::{Time, Weekday};
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use crate::amount::Amount;
+use crate::duration::Span;
+
+/// How an assignment goes out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rollout {
+    /// Cumulative and increasing; the last one is everybody.
+    pub steps: Vec<Step>,
+    /// Online devices assigned and not yet observed, at least 1.
+    pub max_concurrency: Option<Amount>,
+    /// Failures among the admitted, online devices that are borne.
+    pub max_failures: Option<Amount>,
+    /// How many of a step's online devices must report before it may end.
+    pub min_observed: Option<Amount>,
+    /// How long a device may take, in its online time.
+    pub progress_deadline: Option<Span>,
+    /// What a failed rollout does.
+    pub on_failure: OnFailure,
+    /// When writes may be made.
+    pub window: Option<Window>,
+}
+
+/// One step of a rollout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// How many of the selected devices it has, with those of the steps before it.
+    pub devices: Amount,
+    /// How long it is watched before the next.
+    pub soak: Span,
+    /// Whether a person must let the next step begin.
+    pub approval_required: bool,
+}
+
+/// What a failed rollout does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum OnFailure {
+    /// It stops where it is.
+    #[default]
+    Halt,
+    /// It takes its devices back.
+    Rollback,
+}
+
+/// Hours of the week in which writes may be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// The days on which it opens; empty means all.
+    pub days: Vec<Weekday>,
+    /// When it opens.
+    pub from: Time,
+    /// When it closes; before `from` it closes on the next day.
+    pub to: Time,
+    /// Whose clock it goes by.
+    pub time_zone: TimeZone,
+}
+
+impl Window {
+    /// Whether it is open at `now`. By the wall clock of its zone, so that an hour that a change to
+    /// summer time skips or repeats is skipped or repeated here too.
+    #[must_use]
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        let local = self.time_zone.to_datetime(now);
+        let opens = |day: Weekday| self.days.is_empty() || self.days.contains(&day);
+        let (today, time) = (local.weekday(), local.time());
+        if self.from < self.to {
+            opens(today) && self.from <= time && time < self.to
+        } else {
+            // Over midnight: either opened today, or yesterday and not closed yet.
+            (opens(today) && self.from <= time) || (opens(today.previous()) && time < self.to)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn window(days: &[Weekday], from: &str, to: &str) -> Window {
+        Window {
+            days: days.to_vec(),
+            from: from.parse().unwrap(),
+            to: to.parse().unwrap(),
+            time_zone: TimeZone::get("Europe/Paris").unwrap(),
+        }
+    }
+
+    #[test]
+    fn opens_by_the_clock_of_its_zone() {
+        let office = window(&[Weekday::Monday], "08:00", "16:00");
+        assert!(!office.is_open(at("2026-11-23T06:59:59Z")));
+        assert!(office.is_open(at("2026-11-23T07:00:00Z")));
+        assert!(!office.is_open(at("2026-11-23T15:00:00Z")));
+        assert!(!office.is_open(at("2026-11-24T07:00:00Z")));
+    }
+
+    #[test]
+    fn runs_over_midnight_into_the_next_day() {
+        let night = window(&[Weekday::Friday], "22:00", "04:00");
+        assert!(night.is_open(at("2026-11-27T21:30:00Z")));
+        assert!(night.is_open(at("2026-11-28T02:59:00Z")));
+        assert!(!night.is_open(at("2026-11-28T03:00:00Z")));
+        assert!(!night.is_open(at("2026-11-28T21:30:00Z")));
+    }
+
+    #[test]
+    fn follows_the_change_to_winter_time() {
+        let office = window(&[], "08:00", "16:00");
+        assert!(office.is_open(at("2026-10-24T06:00:00Z")));
+        assert!(!office.is_open(at("2026-10-26T06:00:00Z")));
+    }
+}

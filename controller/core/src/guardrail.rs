@@ -1,0 +1,70 @@
+//! Limits on what may change unasked: whether a set of changes keeps within them.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::desired::Guardrails;
+use crate::plan::Change;
+use crate::workload::Authority;
+
+/// One of the limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum Guardrail {
+    /// `maxChangedDevices`
+    MaxChangedDevices,
+    /// `maxLeaving`
+    MaxLeaving,
+}
+
+/// What one of the limits says of some changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Judgement {
+    /// The limit.
+    pub name: Guardrail,
+    /// As it is written: `20%` or a number.
+    pub allowed: String,
+    /// How many devices that is.
+    pub limit: usize,
+    /// How many devices the changes concern.
+    pub devices: usize,
+    /// Whether that is too many.
+    pub exceeded: bool,
+}
+
+/// Judges `changes` in a co-managed fleet of `co_managed` devices. A device that changes several
+/// workloads counts once.
+#[must_use]
+pub fn judge(changes: &[Change], guardrails: &Guardrails, co_managed: usize) -> Vec<Judgement> {
+    let devices = |counts: &dyn Fn(&Change) -> bool| {
+        let rows: BTreeSet<usize> = changes
+            .iter()
+            .filter(|change| counts(change))
+            .map(|change| change.row)
+            .collect();
+        rows.len()
+    };
+    let changed = devices(&|_| true);
+    let leaving = devices(&|change| change.to == Authority::ConfigurationManager);
+    [
+        (
+            Guardrail::MaxChangedDevices,
+            guardrails.max_changed_devices,
+            changed,
+        ),
+        (Guardrail::MaxLeaving, guardrails.max_leaving, leaving),
+    ]
+    .into_iter()
+    .map(|(name, allowed, devices)| {
+        let limit = allowed.round_up(co_managed);
+        Judgement {
+            name,
+            allowed: allowed.to_string(),
+            limit,
+            devices,
+            exceeded: devices > limit,
+        }
+    })
+    .collect()
+}

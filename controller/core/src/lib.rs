@@ -1,0 +1,31 @@
+//! Decisions: who should have authority over which workload on which device, and why.
+//!
+//! Everything here is a pure function of its inputs. There is no I/O, no async, no clock and no
+//! randomness: time is an argument, time-zone data is compiled in, and the same inputs give the
+//! same plan, byte for byte.
+
+pub mod accept;
+pub mod admission;
+pub mod amount;
+pub mod code;
+pub mod convergence;
+pub mod desired;
+pub mod digest;
+pub mod duration;
+pub mod engine;
+pub mod explain;
+pub mod fact;
+pub mod finding;
+pub mod glob;
+pub mod guardrail;
+pub mod identity;
+pub mod inference;
+pub mod inventory;
+pub mod plan;
+pub mod resource;
+pub mod selector;
+pub mod steps;
+pub mod tally;
+pub mod ternary;
+pub mod version;
+pub mod workload;

@@ -1,0 +1,168 @@
+//! What would change: the plan.
+
+mod difference;
+mod document;
+
+pub use difference::{Difference, differences};
+pub use document::PlanDocument;
+
+use crate::desired::AssignmentIndex;
+use crate::digest::Digest;
+use crate::engine::{BlockReason, Engine, Kept, StayReason, Verdict};
+use crate::guardrail::{self, Judgement};
+use crate::workload::{Authority, Workload};
+
+/// One device that would change its authority for one workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Change {
+    /// The device's row in the inventory.
+    pub row: usize,
+    /// The workload.
+    pub workload: Workload,
+    /// Who would have authority; now it is the other one.
+    pub to: Authority,
+    /// The assignment that asks for it, or that holds it when nobody in force asks.
+    pub because: AssignmentIndex,
+}
+
+/// One device that would pass to another assignment's collection, with Intune before and after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HandOver {
+    /// The device's row in the inventory.
+    pub row: usize,
+    /// The workload.
+    pub workload: Workload,
+    /// The assignment it would pass to.
+    pub to: AssignmentIndex,
+}
+
+/// One device that would change, but for something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Blocked {
+    /// The device's row in the inventory.
+    pub row: usize,
+    /// The workload.
+    pub workload: Workload,
+    /// What stands in the way.
+    pub reason: BlockReason,
+    /// The assignment concerned, unless there are several.
+    pub because: Option<AssignmentIndex>,
+}
+
+/// What would change for a fleet, each list by device id and then by workload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Changes of authority.
+    pub changes: Vec<Change>,
+    /// Changes of owned collection only.
+    pub hand_overs: Vec<HandOver>,
+    /// What would change but does not.
+    pub blocked: Vec<Blocked>,
+    /// Devices and workloads that would still be held by an assignment that is gone.
+    pub retained: usize,
+    /// Devices and workloads that something Diarchy did not make holds.
+    pub foreign: usize,
+    /// Devices and workloads that only assignments not in force hold.
+    pub not_in_force: usize,
+    /// Devices in the inventory.
+    pub devices: usize,
+    /// Devices that can be moved.
+    pub eligible: usize,
+    /// What the guardrails say of the changes.
+    pub guardrails: Vec<Judgement>,
+}
+
+impl Plan {
+    /// The plan that `engine`'s rules make.
+    #[must_use]
+    pub fn new(engine: &Engine<'_>) -> Self {
+        let mut plan = Self {
+            changes: Vec::new(),
+            hand_overs: Vec::new(),
+            blocked: Vec::new(),
+            retained: 0,
+            foreign: 0,
+            not_in_force: 0,
+            devices: engine.inventory().rows(),
+            eligible: engine.eligibility().count(),
+            guardrails: Vec::new(),
+        };
+        let workloads: Vec<Workload> = engine.desired().pilot_workloads().collect();
+        for row in 0..plan.devices {
+            for workload in &workloads {
+                if engine.is_touched(row, *workload) {
+                    plan.add(engine, row, *workload);
+                }
+            }
+        }
+        let co_managed = engine.eligibility().count_co_managed();
+        plan.guardrails = guardrail::judge(&plan.changes, &engine.desired().guardrails, co_managed);
+        plan
+    }
+
+    fn add(&mut self, engine: &Engine<'_>, row: usize, workload: Workload) {
+        let verdict = engine.verdict(row, workload);
+        if let Some(holding) = engine.holding(row, workload) {
+            let moves = matches!(verdict, Verdict::Change { .. } | Verdict::HandOver { .. });
+            self.foreign += usize::from(holding.foreign);
+            self.retained += usize::from(!holding.retained.is_empty() && !moves);
+        }
+        match verdict {
+            Verdict::Change { to, because } => self.changes.push(Change {
+                row,
+                workload,
+                to,
+                because,
+            }),
+            Verdict::HandOver { to } => self.hand_overs.push(HandOver { row, workload, to }),
+            Verdict::Blocked { reason, because } => self.blocked.push(Blocked {
+                row,
+                workload,
+                reason,
+                because,
+            }),
+            Verdict::Kept(Kept::HeldBy(StayReason::NotInForce)) => self.not_in_force += 1,
+            Verdict::Kept(_) | Verdict::Unmanaged | Verdict::Settled(_) => {}
+        }
+    }
+
+    /// Whether nothing would change.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.hand_overs.is_empty()
+    }
+
+    /// How many changes there are to `authority`.
+    #[must_use]
+    pub fn count_to(&self, authority: Authority) -> usize {
+        self.changes
+            .iter()
+            .filter(|change| change.to == authority)
+            .count()
+    }
+
+    /// How many devices and workloads are held.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.blocked
+            .iter()
+            .filter(|blocked| blocked.reason == BlockReason::Held)
+            .count()
+    }
+
+    /// The digest of the changes, without clock or counts: what a person approves.
+    #[must_use]
+    pub fn digest(&self, engine: &Engine<'_>) -> Digest {
+        digest(&self.changes, engine)
+    }
+}
+
+/// The digest of some changes, which must be in the order of a plan.
+#[must_use]
+pub fn digest(changes: &[Change], engine: &Engine<'_>) -> Digest {
+    let named: Vec<_> = changes
+        .iter()
+        .map(|change| document::named(change, engine))
+        .collect();
+    difference::digest_of(&named)
+}
