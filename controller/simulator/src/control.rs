@@ -1,0 +1,102 @@
+//! The side door: for tests, and for people at the console of the simulated site.
+
+use std::sync::Arc;
+
+use crate::acts::{Act, ActError};
+use crate::faults::{Fault, FaultId};
+use crate::judge::{Verdict, judge};
+use crate::log::{Cause, Effect, Entry};
+use crate::moment::time;
+use crate::server::Shared;
+use crate::site::resources::resource_id;
+use crate::world::Truth;
+
+/// Looks behind the services, and does what people do. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Control {
+    shared: Arc<Shared>,
+}
+
+impl Control {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Every write and act so far, in order.
+    #[must_use]
+    pub fn log(&self) -> Vec<Entry> {
+        self.shared.core().log.entries.clone()
+    }
+
+    /// What the log says about whoever wrote.
+    #[must_use]
+    pub fn judge(&self) -> Verdict {
+        let core = self.shared.core();
+        judge(&core.world.setup, &core.log.entries)
+    }
+
+    /// Makes something go wrong from now on.
+    pub fn inject(&self, fault: Fault) -> FaultId {
+        self.shared.core().faults.inject(fault)
+    }
+
+    /// Ends one fault.
+    pub fn clear(&self, fault: FaultId) {
+        self.shared.core().faults.clear(fault);
+    }
+
+    /// Ends all faults.
+    pub fn clear_all(&self) {
+        self.shared.core().faults.clear_all();
+    }
+
+    /// Does something as a person at the site would; it is logged like a write.
+    ///
+    /// # Errors
+    ///
+    /// [`ActError`], when it cannot be done; nothing has changed then.
+    pub fn act(&self, act: Act) -> Result<Effect, ActError> {
+        let mut core = self.shared.core_now();
+        let effect = core.world.act(&act)?;
+        let at = time(core.world.now);
+        core.log
+            .append(at, Cause::Act(act), effect.clone(), None, true)?;
+        Ok(effect)
+    }
+
+    /// What is true of the device with this number.
+    #[must_use]
+    pub fn truth(&self, device: u32) -> Option<Truth> {
+        let core = self.shared.core_now();
+        let device = core.world.devices.get(device as usize)?;
+        Some(core.world.truth(device))
+    }
+
+    /// What is true of every device, in the order of their numbers.
+    #[must_use]
+    pub fn truths(&self) -> Vec<Truth> {
+        let core = self.shared.core_now();
+        let world = &core.world;
+        world
+            .devices
+            .iter()
+            .map(|device| world.truth(device))
+            .collect()
+    }
+
+    /// What is true of the device whose newest record has this `ResourceID`.
+    #[must_use]
+    pub fn truth_of_resource(&self, resource_id: u32) -> Option<Truth> {
+        let core = self.shared.core_now();
+        let device = core.world.device_of(resource_id)?;
+        Some(core.world.truth(device))
+    }
+
+    /// The `ResourceID`s of a collection's members now; none if there is no such collection.
+    #[must_use]
+    pub fn members(&self, collection: &str) -> Option<Vec<u32>> {
+        let core = self.shared.core_now();
+        let collection = core.world.site.collections.get(collection)?;
+        Some(collection.members.ones().map(resource_id).collect())
+    }
+}

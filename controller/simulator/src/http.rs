@@ -1,0 +1,119 @@
+//! One request as it came in, and one response as it goes out.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use axum::body::Bytes;
+use axum::http::{HeaderMap, Method, StatusCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// As both services write addresses: `$` and `,` stand for themselves.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'$')
+    .remove(b',')
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.');
+
+/// A request, read completely.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    /// Percent-decoded.
+    pub(crate) path: String,
+    /// Decoded, in the order of the address.
+    pub(crate) query: Vec<(String, String)>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) client: IpAddr,
+}
+
+impl Call {
+    /// The value of a query option.
+    pub(crate) fn option(&self, name: &str) -> Option<&str> {
+        self.query
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The options of the address again, without those named, each followed by `&`.
+    pub(crate) fn options_without(&self, left_out: &[&str]) -> String {
+        let encode = |text| utf8_percent_encode(text, ESCAPED);
+        let mut options = String::new();
+        for (name, value) in &self.query {
+            if !left_out.contains(&name.as_str()) {
+                // Writing to a String cannot fail.
+                let _ = write!(options, "{}={}&", encode(name), encode(value));
+            }
+        }
+        options
+    }
+
+    /// The text of a header.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The body as JSON; null when it is empty or something else.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+
+    /// The names in `$select`.
+    pub(crate) fn selected(&self) -> Option<Vec<&str>> {
+        let names = self.option("$select")?;
+        let names: Vec<_> = names
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+            .collect();
+        (!names.is_empty()).then_some(names)
+    }
+
+    /// Whether it asks for something to be changed.
+    pub(crate) fn writes(&self) -> bool {
+        self.method != Method::GET && self.method != Method::HEAD
+    }
+}
+
+/// A response.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) content_type: &'static str,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// `body` as JSON.
+    pub(crate) fn json(status: u16, body: &impl Serialize) -> Self {
+        Self::bytes(
+            status,
+            "application/json; odata.metadata=minimal; charset=utf-8",
+            serde_json::to_vec(body).unwrap_or_default(),
+        )
+    }
+
+    pub(crate) fn bytes(status: u16, content_type: &'static str, body: Vec<u8>) -> Self {
+        Self {
+            status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            content_type,
+            headers: Vec::new(),
+            body,
+        }
+    }
+
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// An error in the form of the AdminService.
+    pub(crate) fn admin_error(status: u16, message: &str) -> Self {
+        Self::json(status, &json!({"error": {"code": "", "message": message}}))
+    }
+}
