@@ -1,0 +1,156 @@
+//! One request, sent once.
+
+use std::error::Error;
+use std::fmt;
+
+use reqwest::header::{HeaderName, HeaderValue, RETRY_AFTER};
+
+use super::retry::Repeat;
+use super::{Answer, Authorization, Call, trust};
+use crate::error::{EstateError, Service};
+
+/// Why no answer came.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    kind: Kind,
+    detail: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// No connection: the service has not seen the request.
+    Connect,
+    /// The certificate is not trusted: the service has not seen the request.
+    Trust,
+    /// The request cannot be sent at all.
+    Unsendable,
+    /// The connection broke or was too slow: anything may have happened.
+    Broken,
+    /// The answer is longer than allowed.
+    TooLong,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+impl Fault {
+    /// Whether asking again may help and does no harm.
+    pub(crate) fn may_pass(&self, repeat: Repeat) -> bool {
+        match self.kind {
+            Kind::Connect => true,
+            Kind::Broken => repeat == Repeat::Safe,
+            Kind::Trust | Kind::Unsendable | Kind::TooLong => false,
+        }
+    }
+
+    pub(crate) fn into_error(self, service: Service, call: &Call) -> EstateError {
+        let detail = call.authorization.hidden_in(&self.detail);
+        match self.kind {
+            Kind::Trust => EstateError::Trust {
+                service,
+                host: call.host(),
+                detail,
+                remedy: trust::remedy(service),
+            },
+            Kind::Unsendable => EstateError::Configuration { service, detail },
+            Kind::Connect | Kind::Broken => EstateError::Unreachable {
+                service,
+                host: call.host(),
+                detail,
+                perhaps_received: self.kind == Kind::Broken,
+            },
+            Kind::TooLong => EstateError::unusable(service, call.endpoint.template, detail),
+        }
+    }
+}
+
+impl From<reqwest::Error> for Fault {
+    fn from(error: reqwest::Error) -> Self {
+        // An address may carry a token in its query; the host is named by whoever reports this.
+        let error = error.without_url();
+        if let Some(detail) = trust::certificate_fault(&error) {
+            return Self {
+                kind: Kind::Trust,
+                detail,
+            };
+        }
+        let kind = if error.is_builder() {
+            Kind::Unsendable
+        } else if error.is_connect() {
+            Kind::Connect
+        } else {
+            Kind::Broken
+        };
+        Self {
+            kind,
+            detail: causes(&error),
+        }
+    }
+}
+
+/// An error with everything that caused it, on one line.
+pub(crate) fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        next = cause.source();
+    }
+    super::failure::one_line(&text)
+}
+
+/// Sends `call` once, and reads at most `longest` bytes of the answer.
+pub(crate) async fn attempt(
+    http: &reqwest::Client,
+    call: &Call,
+    longest: usize,
+) -> Result<Answer, Fault> {
+    let mut request = http.request(call.method.clone(), call.url.clone());
+    request = match &call.authorization {
+        Authorization::None => request,
+        Authorization::Bearer(token) => request.bearer_auth(token.reveal()),
+        Authorization::Basic { username, password } => {
+            request.basic_auth(username, Some(password.reveal()))
+        }
+    };
+    for (name, value) in &call.headers {
+        request = request.header(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
+    }
+    if let Some((content_type, body)) = &call.body {
+        request = request
+            .header(reqwest::header::CONTENT_TYPE, *content_type)
+            .body(body.clone());
+    }
+    let mut response = request.send().await?;
+    let status = response.status();
+    let retry_after = response
+        .headers()
+        .get(RETRY_AFTER)
+        .and_then(|header| header.to_str().ok())
+        .map(str::to_owned);
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > longest {
+            return Err(Fault {
+                kind: Kind::TooLong,
+                detail: format!("more than {longest} bytes"),
+            });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer {
+        status,
+        retry_after,
+        body,
+    })
+}

@@ -1,0 +1,388 @@
+//! One way out: every request to every service leaves through [`Transport`].
+//!
+//! Time-outs of sockets are real time; every other wait is the injected clock's.
+
+pub(crate) mod attempt;
+mod counters;
+pub(crate) mod failure;
+mod pace;
+pub(crate) mod retry;
+mod trust;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use diarchy_clock::Clock;
+use jiff::{SignedDuration, Timestamp};
+use reqwest::{Method, StatusCode};
+use tracing::{Instrument, debug, warn};
+use url::Url;
+
+use crate::error::{EstateError, Service};
+use crate::secret::Secret;
+
+pub use counters::{Counters, Outcome, RequestCount};
+pub use pace::Pace;
+pub use retry::Patience;
+pub use trust::CaBundle;
+
+use attempt::Fault;
+use pace::Pacer;
+use retry::Repeat;
+
+/// How a service is reached.
+#[derive(Debug, Clone)]
+pub struct TransportOptions {
+    /// Trusted besides the system's own roots.
+    pub ca_bundle: Option<CaBundle>,
+    /// How long a connection may take to be made, in real time.
+    pub connect_timeout: Duration,
+    /// How long one request may take in all, in real time.
+    pub request_timeout: Duration,
+    /// The most bytes of one answer, after decompression.
+    pub longest_answer: usize,
+    /// How persistent it is.
+    pub patience: Patience,
+    /// The service's published limit.
+    pub pace: Pace,
+}
+
+impl TransportOptions {
+    /// What suits `service`.
+    #[must_use]
+    pub fn for_service(service: Service) -> Self {
+        Self {
+            ca_bundle: None,
+            connect_timeout: Duration::from_secs(15),
+            request_timeout: Duration::from_secs(300),
+            // A site may answer with all rows at once: 175,000 devices of about 3 KB.
+            longest_answer: 1 << 30,
+            patience: Patience::default(),
+            pace: match service {
+                Service::Entra => Pace::ENTRA,
+                Service::Graph => Pace::GRAPH,
+                Service::AdminService => Pace::ADMIN_SERVICE,
+            },
+        }
+    }
+}
+
+/// Who is asking.
+#[derive(Debug, Clone)]
+pub(crate) enum Authorization {
+    None,
+    Bearer(Secret),
+    Basic { username: String, password: Secret },
+}
+
+impl Authorization {
+    pub(crate) fn hidden_in(&self, text: &str) -> String {
+        match self {
+            Self::None => text.to_owned(),
+            Self::Bearer(token) => token.hidden_in(text),
+            Self::Basic { username, password } => {
+                // A service may echo the header as it came.
+                let header = BASE64_STANDARD.encode(format!("{username}:{}", password.reveal()));
+                password.hidden_in(&Secret::new(header).hidden_in(text))
+            }
+        }
+    }
+}
+
+/// One kind of call: how it is named, and what it needs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Endpoint {
+    /// The path with placeholders for its values.
+    pub template: &'static str,
+    /// The permission or right that allows it.
+    pub needs: &'static str,
+}
+
+/// One request.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub method: Method,
+    pub url: Url,
+    pub endpoint: Endpoint,
+    pub authorization: Authorization,
+    pub headers: Vec<(&'static str, &'static str)>,
+    pub body: Option<(&'static str, Vec<u8>)>,
+    pub repeat: Repeat,
+}
+
+impl Call {
+    pub(crate) fn get(url: Url, endpoint: Endpoint, authorization: Authorization) -> Self {
+        Self {
+            method: Method::GET,
+            url,
+            endpoint,
+            authorization,
+            headers: vec![("accept", "application/json")],
+            body: None,
+            repeat: Repeat::Safe,
+        }
+    }
+
+    /// Scheme, host and port: what may be printed of an address.
+    pub(crate) fn host(&self) -> String {
+        host_of(&self.url)
+    }
+
+    const fn method_name(&self) -> &'static str {
+        match self.method {
+            Method::GET => "GET",
+            _ => "POST",
+        }
+    }
+}
+
+/// The host and port of an address.
+pub(crate) fn host_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or("no host");
+    url.port_or_known_default()
+        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// An answer, whatever its status.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub status: StatusCode,
+    pub retry_after: Option<String>,
+    pub body: Vec<u8>,
+}
+
+/// The one HTTP client for a service. Cheap to clone; clones share pace and counters.
+#[derive(Debug, Clone)]
+pub struct Transport {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    service: Service,
+    http: reqwest::Client,
+    clock: Clock,
+    longest_answer: usize,
+    patience: Patience,
+    pacer: Pacer,
+    counters: Arc<Counters>,
+}
+
+impl Transport {
+    /// A client for `service`.
+    ///
+    /// # Errors
+    ///
+    /// [`EstateError::Configuration`] when the CA bundle or the system's roots cannot be used.
+    pub fn new(
+        service: Service,
+        options: &TransportOptions,
+        clock: Clock,
+        counters: Arc<Counters>,
+    ) -> Result<Self, EstateError> {
+        trust::provide_cryptography();
+        let certificates = options.ca_bundle.iter().flat_map(CaBundle::certificates);
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("diarchy/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(options.connect_timeout)
+            .timeout(options.request_timeout)
+            // No service used here redirects, and credentials must not follow one.
+            .redirect(reqwest::redirect::Policy::none())
+            .tls_certs_merge(certificates)
+            .build()
+            .map_err(|error| EstateError::Configuration {
+                service,
+                detail: format!("no TLS client can be made: {}", attempt::causes(&error)),
+            })?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                service,
+                http,
+                clock,
+                longest_answer: options.longest_answer,
+                patience: options.patience,
+                pacer: Pacer::new(options.pace),
+                counters,
+            }),
+        })
+    }
+
+    /// The clock that every wait goes by.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// Until when the service asked to be left alone, if that is still ahead.
+    #[must_use]
+    pub fn throttled_until(&self) -> Option<Timestamp> {
+        self.inner.pacer.paused_until(self.inner.clock.now())
+    }
+
+    /// Sends `call`, again if it may be and as long as patience lasts, and returns what a 2xx
+    /// answer holds.
+    pub(crate) async fn send(&self, call: &Call) -> Result<Vec<u8>, EstateError> {
+        let answer = self.answer(call).await?;
+        if answer.status.is_success() {
+            Ok(answer.body)
+        } else {
+            Err(self.refusal(call, &answer))
+        }
+    }
+
+    /// Sends `call` as [`Transport::send`] does, and returns the answer whatever its status.
+    pub(crate) async fn answer(&self, call: &Call) -> Result<Answer, EstateError> {
+        let span = tracing::debug_span!(
+            "request",
+            service = %self.inner.service,
+            method = call.method_name(),
+            endpoint = call.endpoint.template,
+        );
+        self.persist(call).instrument(span).await
+    }
+
+    async fn persist(&self, call: &Call) -> Result<Answer, EstateError> {
+        let clock = &self.inner.clock;
+        let patience = self.inner.patience;
+        let give_up = after(clock.now(), patience.in_all);
+        let mut delays = patience.delays();
+        let mut faults = 0;
+        loop {
+            self.take_turn(give_up).await?;
+            let result = self.attempt(call).await;
+            let delay = delays.next().unwrap_or(patience.longest_delay);
+            match self.judge(call, &result) {
+                Verdict::Final => {
+                    self.inner.pacer.answered();
+                    return result.map_err(|fault| fault.into_error(self.inner.service, call));
+                }
+                Verdict::Wait(asked) => {
+                    // Jitter is in `delay`; what a service asks for is kept to the letter.
+                    let asked = asked.filter(|asked| !asked.is_zero());
+                    let until = after(clock.now(), asked.unwrap_or(delay));
+                    self.inner.pacer.throttled(until);
+                    warn!(service = %self.inner.service, %until, "asked to wait");
+                }
+                Verdict::Again => {
+                    faults += 1;
+                    let until = after(clock.now(), delay);
+                    if faults >= patience.attempts || until > give_up {
+                        return result.map_err(|fault| fault.into_error(self.inner.service, call));
+                    }
+                    debug!(%until, faults, "trying again");
+                    clock.sleep_until(until).await;
+                }
+            }
+        }
+    }
+
+    /// Waits for the pace to allow a request, unless that is beyond the caller's patience.
+    async fn take_turn(&self, give_up: Timestamp) -> Result<(), EstateError> {
+        let Inner { clock, pacer, .. } = &*self.inner;
+        if let Some(until) = pacer.paused_until(clock.now())
+            && until > give_up
+        {
+            return Err(EstateError::Throttled {
+                service: self.inner.service,
+                until,
+            });
+        }
+        let leave = pacer.reserve(clock.now());
+        if leave > clock.now() {
+            clock.sleep_until(leave).await;
+        }
+        Ok(())
+    }
+
+    async fn attempt(&self, call: &Call) -> Result<Answer, Fault> {
+        let result = attempt::attempt(&self.inner.http, call, self.inner.longest_answer).await;
+        let outcome = match &result {
+            Ok(answer) => Outcome::Status(answer.status.as_u16()),
+            Err(fault) => {
+                debug!(%fault, "no answer");
+                Outcome::NoAnswer
+            }
+        };
+        self.inner.counters.count(
+            self.inner.service,
+            call.method_name(),
+            call.endpoint.template,
+            outcome,
+        );
+        result
+    }
+
+    fn judge(&self, call: &Call, result: &Result<Answer, Fault>) -> Verdict {
+        match result {
+            Ok(answer) => {
+                let asked = answer
+                    .retry_after
+                    .as_deref()
+                    .and_then(|header| retry::retry_after(header, self.inner.clock.now()));
+                let safe = call.repeat == Repeat::Safe;
+                match answer.status {
+                    // Refused before it was carried out: even a write may be sent again.
+                    StatusCode::TOO_MANY_REQUESTS => Verdict::Wait(asked),
+                    StatusCode::SERVICE_UNAVAILABLE if safe && asked.is_some() => {
+                        Verdict::Wait(asked)
+                    }
+                    StatusCode::SERVICE_UNAVAILABLE
+                    | StatusCode::BAD_GATEWAY
+                    | StatusCode::GATEWAY_TIMEOUT
+                        if safe =>
+                    {
+                        Verdict::Again
+                    }
+                    _ => Verdict::Final,
+                }
+            }
+            Err(fault) if fault.may_pass(call.repeat) => Verdict::Again,
+            Err(_) => Verdict::Final,
+        }
+    }
+
+    /// The error that a status other than 2xx stands for.
+    pub(crate) fn refusal(&self, call: &Call, answer: &Answer) -> EstateError {
+        let service = self.inner.service;
+        let endpoint = call.endpoint.template;
+        let status = answer.status.as_u16();
+        let gist = failure::gist(status, &answer.body);
+        let detail = call.authorization.hidden_in(&gist);
+        match status {
+            401 => EstateError::Refused { service, detail },
+            403 => EstateError::Forbidden {
+                service,
+                endpoint,
+                detail,
+                needs: call.endpoint.needs,
+            },
+            404 => EstateError::NotFound {
+                service,
+                endpoint,
+                detail,
+            },
+            _ => EstateError::Answer {
+                service,
+                endpoint,
+                status: Some(status),
+                detail,
+            },
+        }
+    }
+}
+
+enum Verdict {
+    /// Nothing is won by asking again.
+    Final,
+    /// The service asks everybody to wait, perhaps for so long.
+    Wait(Option<Duration>),
+    /// A fault that may pass.
+    Again,
+}
+
+fn after(time: Timestamp, duration: Duration) -> Timestamp {
+    SignedDuration::try_from(duration)
+        .ok()
+        .and_then(|duration| time.checked_add(duration).ok())
+        .unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,27 @@
+//! The estate's real protocols: Microsoft Graph, Configuration Manager's administration service, and
+//! the join of what both know into one record for each device.
+//!
+//! Everything that is read is a fact that may be missing: a service that fails, or leaves a property
+//! out, makes facts unknown and nothing else. Everything that is written goes through
+//! [`site::lever`], into collections that Diarchy made itself.
+
+mod address;
+pub mod enrollment;
+mod error;
+pub mod graph;
+mod http;
+pub mod inventory;
+pub mod join;
+mod paging;
+mod record;
+mod secret;
+pub mod site;
+#[cfg(test)]
+mod tests;
+mod token;
+
+pub use error::{Consequence, EstateError, Service};
+pub use http::{CaBundle, Counters, Outcome, Pace, Patience, RequestCount, TransportOptions};
+pub use paging::{Listing, Problem};
+pub use secret::Secret;
+pub use token::ClientCredentials;
