@@ -1,0 +1,95 @@
+//! The audit trail: every change asked for, sent and observed, never rewritten.
+
+use diarchy_core::workload::{Authority, Workload};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// One line of the audit trail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    /// When, by the loop's clock.
+    pub at: Timestamp,
+    /// The fleet, `namespace/name`.
+    pub fleet: String,
+    /// The revision in force.
+    pub revision: String,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    tag = "event"
+)]
+pub enum Event {
+    /// A new revision is in force.
+    RevisionAccepted,
+    /// A revision does not validate; the last good one stays in force.
+    RevisionRefused {
+        /// The revision that was refused.
+        refused: String,
+        /// How many errors it has.
+        errors: usize,
+    },
+    /// A change is asked for: git wants it, and nothing keeps it from being sent.
+    Asked {
+        /// The device's id.
+        device: String,
+        /// The workload.
+        workload: Workload,
+        /// Who shall get authority; the same as before for a hand-over.
+        to: Authority,
+        /// The assignment that asks.
+        because: String,
+    },
+    /// A request is about to leave.
+    Sending {
+        /// What it does, in words.
+        request: String,
+        /// The site's numbers of the devices that it is about.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        resources: Vec<u32>,
+    },
+    /// A request was answered, or its answer was lost.
+    Sent {
+        /// What it does, in words.
+        request: String,
+        /// What came of it.
+        outcome: String,
+    },
+    /// A device reports to be where it should be, after a write of ours.
+    Observed {
+        /// The device's id.
+        device: String,
+        /// The workload.
+        workload: Workload,
+        /// Who has authority by its own report.
+        authority: Authority,
+    },
+    /// Something waits for a person.
+    Waiting {
+        /// What to approve.
+        digest: String,
+        /// Why.
+        reason: String,
+        /// How many changes wait.
+        changes: usize,
+    },
+    /// A person said yes.
+    Approved {
+        /// To what.
+        digest: String,
+        /// Who.
+        approver: String,
+    },
+    /// Nothing is written in this pass, and why.
+    Stopped {
+        /// Why, in words.
+        why: String,
+    },
+}

@@ -1,0 +1,94 @@
+//! Conditions, from one place: what is true of a resource, merged with what was.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+/// Something that is or is not true of a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Truth {
+    /// The condition's type.
+    pub kind: ConditionKind,
+    /// Whether it is true.
+    pub holds: bool,
+    /// Why, in one word.
+    pub reason: &'static str,
+    /// Why, in a sentence.
+    pub message: String,
+}
+
+/// The types of conditions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConditionKind {
+    /// Valid, accepted, being carried out without needing a person.
+    Ready,
+    /// Every online device is observed where it should be.
+    Converged,
+    /// A person must act; there only while true.
+    Stalled,
+}
+
+impl ConditionKind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Ready => "Ready",
+            Self::Converged => "Converged",
+            Self::Stalled => "Stalled",
+        }
+    }
+}
+
+/// The conditions that `truths` make, with the times of those that have not changed kept.
+///
+/// `Stalled` stands only while it holds.
+pub fn merge(old: &[Condition], truths: Vec<Truth>, now: Timestamp) -> Vec<Condition> {
+    truths
+        .into_iter()
+        .filter(|truth| truth.holds || truth.kind != ConditionKind::Stalled)
+        .map(|truth| {
+            let status = if truth.holds { "True" } else { "False" };
+            let name = truth.kind.name();
+            let since = old
+                .iter()
+                .find(|condition| condition.type_ == name && condition.status == status)
+                .map_or(Time(now), |condition| {
+                    condition.last_transition_time.clone()
+                });
+            Condition {
+                type_: name.to_owned(),
+                status: status.to_owned(),
+                reason: truth.reason.to_owned(),
+                message: truth.message,
+                last_transition_time: since,
+                observed_generation: None,
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn truth(holds: bool, message: &str) -> Truth {
+        Truth {
+            kind: ConditionKind::Ready,
+            holds,
+            reason: "Carried",
+            message: message.into(),
+        }
+    }
+
+    #[test]
+    fn the_time_of_a_change_stays_until_the_next() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let first = merge(&[], vec![truth(true, "a")], at("2026-11-23T08:00:00Z"));
+        let same = merge(&first, vec![truth(true, "b")], at("2026-11-23T09:00:00Z"));
+        assert_eq!(same[0].last_transition_time, first[0].last_transition_time);
+        assert_eq!(same[0].message, "b");
+        let changed = merge(&same, vec![truth(false, "c")], at("2026-11-23T10:00:00Z"));
+        assert_ne!(
+            changed[0].last_transition_time,
+            same[0].last_transition_time
+        );
+    }
+}

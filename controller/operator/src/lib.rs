@@ -1,0 +1,28 @@
+//! The reconcile loop: git on one side, an estate on the other, and a state file that remembers.
+//!
+//! A pass reads everything, decides in `diarchy-core`, and carries out what was decided. No decision
+//! is taken here: what may be written, what waits and why is a pure function of what was read and of
+//! what is remembered.
+
+pub mod audit;
+mod condition;
+pub mod connect;
+pub mod error;
+mod gather;
+mod hold;
+mod journal;
+pub mod memory;
+mod moves;
+mod operator;
+mod pass;
+mod read;
+pub mod report;
+mod status;
+pub mod store;
+mod summary;
+mod write;
+
+pub use gather::request;
+pub use hold::BY_OPTION;
+pub use operator::{CLOCK, Operator, Setup};
+pub use read::read_devices;

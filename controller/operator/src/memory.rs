@@ -1,0 +1,153 @@
+//! What the loop remembers of a fleet between passes and across restarts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use diarchy_core::accept::{Accepted, Approved, ApprovedChange, WaitReason};
+use diarchy_core::digest::Digest;
+use diarchy_core::identity::Identities;
+use diarchy_core::workload::{Authority, Workload};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What the loop remembers of one fleet.
+///
+/// Losing it moves no device: without an accepted end state everything waits for a person, and
+/// without its claim nothing is written at all.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FleetMemory {
+    /// The epoch of the claim that this installation holds, or held last.
+    pub epoch: Option<u64>,
+    /// The epoch that a person has allowed this installation to claim from another.
+    pub take_over: Option<u64>,
+    /// Who devices were before they were renamed or joined anew.
+    pub identities: Identities,
+    /// By assignment (`namespace/name`), whom its rollout has admitted, by first id.
+    pub admissions: BTreeMap<String, BTreeSet<String>>,
+    /// The end state that was last accepted.
+    pub accepted: Option<Accepted>,
+    /// What people have approved and is not past yet.
+    pub approved: Vec<Approved>,
+    /// What waits for a person.
+    pub waiting: Option<Waiting>,
+    /// The last write for each device, by first id, and workload.
+    pub writes: BTreeMap<String, BTreeMap<Workload, LastWrite>>,
+    /// When membership changes were sent in the last hour, and how many at a time.
+    pub sent: Vec<(Timestamp, usize)>,
+    /// How many devices the last believed inventories had.
+    pub sizes: Option<Sizes>,
+    /// The display name of the revision that was last carried out.
+    pub revision: Option<String>,
+}
+
+/// The last thing written for a device and a workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastWrite {
+    /// When.
+    pub at: Timestamp,
+    /// Where it went.
+    pub to: Authority,
+}
+
+/// How many devices each inventory had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sizes {
+    /// Devices with a record at the site.
+    pub site: usize,
+    /// Devices with a record in Intune.
+    pub intune: usize,
+}
+
+/// Something that waits for a person, under a digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// What to approve.
+    pub digest: Digest,
+    /// The revision it is for.
+    pub revision: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// What it is.
+    pub what: WaitingFor,
+}
+
+/// What waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WaitingFor {
+    /// Changes of authority.
+    Changes {
+        /// Why they wait.
+        reason: WaitReason,
+        /// The changes, by first id.
+        changes: BTreeSet<ApprovedChange>,
+    },
+    /// Another installation holds the fleet: this one would take it over.
+    Claim {
+        /// Who holds it.
+        holder: String,
+        /// The epoch that this installation would claim.
+        epoch: u64,
+    },
+    /// An inventory lost more devices than it may.
+    Shrink {
+        /// What was believed last.
+        before: Sizes,
+        /// What was read now.
+        now: Sizes,
+    },
+}
+
+impl Waiting {
+    /// Why, in a word: as statuses name it.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match &self.what {
+            WaitingFor::Changes { reason, .. } => match reason {
+                WaitReason::NoBaseline => "NoBaseline",
+                WaitReason::MaxChangedDevices => "MaxChangedDevices",
+                WaitReason::MaxLeaving => "MaxLeaving",
+            },
+            WaitingFor::Claim { .. } => "ClaimedByAnother",
+            WaitingFor::Shrink { .. } => "MaxInventoryShrink",
+        }
+    }
+
+    /// How many changes wait, and how many of them hand a device back.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        match &self.what {
+            WaitingFor::Changes { changes, .. } => {
+                let leaving = changes
+                    .iter()
+                    .filter(|change| change.to == Authority::ConfigurationManager);
+                (changes.len(), leaving.count())
+            }
+            WaitingFor::Claim { .. } | WaitingFor::Shrink { .. } => (0, 0),
+        }
+    }
+}
+
+impl FleetMemory {
+    /// Notes that something was written for a device and a workload.
+    pub fn wrote(&mut self, first_id: &str, workload: Workload, write: LastWrite) {
+        self.writes
+            .entry(first_id.to_owned())
+            .or_default()
+            .insert(workload, write);
+    }
+
+    /// The last write for a device and a workload.
+    #[must_use]
+    pub fn last_write(&self, first_id: &str, workload: Workload) -> Option<LastWrite> {
+        self.writes.get(first_id)?.get(&workload).copied()
+    }
+
+    /// Forgets a write that has nothing left to prove.
+    pub fn arrived(&mut self, first_id: &str, workload: Workload) {
+        if let Some(writes) = self.writes.get_mut(first_id) {
+            writes.remove(&workload);
+            if writes.is_empty() {
+                self.writes.remove(first_id);
+            }
+        }
+    }
+}

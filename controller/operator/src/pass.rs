@@ -1,0 +1,210 @@
+//! One pass over one fleet: read, decide, write, report.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use diarchy_clock::Clock;
+use diarchy_core::accept::Acceptance;
+use diarchy_core::admission;
+use diarchy_core::desired::Desired;
+use diarchy_core::engine::Engine;
+use diarchy_core::inference;
+use diarchy_core::inventory::{Device, Inventory};
+use diarchy_core::plan::Plan;
+use diarchy_core::resource::ObjectName;
+use diarchy_core::steps::{Step, steps};
+use diarchy_core::workload::Workload;
+use diarchy_fleet::inventory::{Estate, Readings};
+use diarchy_fleet::join::{JoinOptions, JoinReport, join};
+use diarchy_fleet::site::lever::LeverMemory;
+use diarchy_git::LoadedFleet;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::error::OperatorError;
+use crate::gather;
+use crate::hold::{self, Hold};
+use crate::memory::{FleetMemory, Sizes};
+use crate::report::FleetReport;
+use crate::store::Store;
+use crate::{status, summary, write};
+
+/// Everything that a pass over one fleet needs.
+pub struct FleetPass<'a> {
+    /// What git asks, and how it is written.
+    pub fleet: &'a LoadedFleet,
+    /// The revision in force.
+    pub revision: &'a str,
+    /// The services.
+    pub estate: &'a Estate,
+    /// The state.
+    pub store: &'a Store,
+    /// The loop's clock.
+    pub clock: &'a Clock,
+    /// The uids of the assignments that exist.
+    pub uids: &'a BTreeMap<ObjectName, String>,
+    /// Whether what waits is approved as it arises.
+    pub approve: bool,
+}
+
+/// What a pass has decided, before anything is written.
+pub struct Decided<'a> {
+    /// The rules, with rollouts where they are.
+    pub engine: Engine<'a>,
+    /// What would change.
+    pub plan: Plan,
+    /// What may be written and what waits.
+    pub acceptance: Acceptance,
+    /// The steps to take now.
+    pub steps: Vec<Step>,
+    /// Why none is taken.
+    pub hold: Option<Hold>,
+}
+
+impl FleetPass<'_> {
+    /// Reads, decides, writes, reports.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError::State`] when the state cannot be read or written: then nothing was sent.
+    pub async fn run(&self, lever: &mut LeverMemory) -> Result<FleetReport, OperatorError> {
+        let desired = &self.fleet.desired;
+        let mut memory = self.store.memory(&desired.fleet)?;
+        let before = memory.clone();
+        let readings = self.estate.read(&gather::request(desired)).await;
+        let (devices, found) = self.join(&readings, &mut memory);
+        let sizes = sizes(&readings, &devices);
+        let shown = self.shown(&devices, &memory);
+        let inventory = Inventory::new(devices).map_err(|error| self.impossible(&error))?;
+        let decided = self.decide(&inventory, &readings, sizes, &mut memory)?;
+        if memory != before {
+            self.store.remember(&desired.fleet, &memory)?;
+        }
+        let before = memory.clone();
+        let written = write::carry_out(self, &decided, &readings, &mut memory, lever).await?;
+        summary::audit_observed(self, &decided.engine, &mut memory)?;
+        if memory != before {
+            self.store.remember(&desired.fleet, &memory)?;
+        }
+        let report = summary::report(self, &decided, &readings, &memory, lever, &written, &shown);
+        status::report(self, &decided, &readings, &found, &memory, &shown, &report)?;
+        Ok(report)
+    }
+
+    /// Both inventories as one, with everything that is inferred or remembered of the devices.
+    fn join(&self, readings: &Readings, memory: &mut FleetMemory) -> (Vec<Device>, JoinReport) {
+        let desired = &self.fleet.desired;
+        let span = |length| SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX);
+        let joined = join(
+            readings,
+            &JoinOptions {
+                request: &gather::request(desired),
+                uids: self.uids,
+                now: self.clock.now(),
+                online_within: span(desired.online_within),
+                stale_after: span(desired.stale_after),
+            },
+        );
+        let mut devices = joined.devices;
+        memory.identities.carry(&mut devices);
+        if let Some(policy) = &desired.policy {
+            let in_flight = in_flight(memory, self.clock.now());
+            inference::infer_enrolled_first(policy, &mut devices, &in_flight);
+        }
+        (devices, joined.report)
+    }
+
+    fn shown(&self, devices: &[Device], memory: &FleetMemory) -> summary::Shown {
+        let desired = &self.fleet.desired;
+        let in_flight = in_flight(memory, self.clock.now());
+        summary::Shown::new(desired, devices, &in_flight)
+    }
+
+    fn decide<'i>(
+        &'i self,
+        inventory: &'i Inventory,
+        readings: &Readings,
+        sizes: Option<Sizes>,
+        memory: &mut FleetMemory,
+    ) -> Result<Decided<'i>, OperatorError> {
+        let desired: &Desired = &self.fleet.desired;
+        let now = self.clock.now();
+        let engine = Engine::new(desired, inventory, now);
+        let (admitted, admissions) = admission::admit(&engine, &memory.admissions());
+        memory.set_admissions(&admissions);
+        let engine = engine.admitting(admitted);
+        let plan = Plan::new(&engine);
+        let acceptance = hold::settle(self, &engine, &plan, memory)?;
+        let steps = steps(&engine, &acceptance.cleared, &plan.hand_overs);
+        let hold = hold::hold(self, &engine, readings, sizes, &acceptance, &steps, memory)?;
+        Ok(Decided {
+            engine,
+            plan,
+            acceptance,
+            steps,
+            hold,
+        })
+    }
+
+    /// The name of the fleet, as the audit trail has it.
+    pub fn name(&self) -> String {
+        self.fleet.desired.fleet.to_string()
+    }
+
+    fn impossible(&self, error: &dyn std::error::Error) -> OperatorError {
+        OperatorError::Internal(format!("fleet {}: {error}", self.name()))
+    }
+}
+
+/// How long a write may take to show: until then a report that contradicts it says nothing else.
+const SETTLING: SignedDuration = SignedDuration::from_hours(24);
+
+/// Whether a write of ours for a device and a workload may not have shown yet.
+fn in_flight(memory: &FleetMemory, now: Timestamp) -> impl Fn(&Device, Workload) -> bool + '_ {
+    move |device, workload| {
+        let first = device.first_id.as_ref().unwrap_or(&device.id);
+        memory
+            .last_write(first, workload)
+            .is_some_and(|write| now.duration_since(write.at) < SETTLING)
+    }
+}
+
+/// How many devices each service has told of, if both have told all.
+fn sizes(readings: &Readings, devices: &[Device]) -> Option<Sizes> {
+    let complete = readings.site.systems.is_ok() && readings.graph.managed_devices.is_ok();
+    complete.then(|| Sizes {
+        site: devices
+            .iter()
+            .filter(|device| device.configuration_manager.as_ref().known().is_some())
+            .count(),
+        intune: devices
+            .iter()
+            .filter(|device| device.intune.as_ref().known().is_some())
+            .count(),
+    })
+}
+
+impl FleetMemory {
+    /// Whom the rollouts have admitted, by assignment.
+    fn admissions(&self) -> admission::Admissions {
+        let name = |text: &String| {
+            let (namespace, name) = text.split_once('/')?;
+            Some(ObjectName::new(namespace, name))
+        };
+        self.admissions
+            .iter()
+            .filter_map(|(text, ids)| Some((name(text)?, ids.clone())))
+            .collect()
+    }
+
+    /// Remembers whom the rollouts have admitted, those that are gone forgotten.
+    fn set_admissions(&mut self, admissions: &admission::Admissions) {
+        self.admissions = admissions
+            .iter()
+            .map(|(name, ids)| {
+                (
+                    name.to_string(),
+                    ids.iter().cloned().collect::<BTreeSet<_>>(),
+                )
+            })
+            .collect();
+    }
+}

@@ -1,0 +1,66 @@
+//! Reading a fleet's devices without a loop: for exports, plans and explanations.
+
+use std::collections::BTreeMap;
+
+use diarchy_core::inference;
+use diarchy_core::inventory::Device;
+use diarchy_core::resource::ObjectName;
+use diarchy_fleet::inventory::{Estate, Readings};
+use diarchy_fleet::join::{JoinOptions, join};
+use diarchy_git::LoadedFleet;
+use jiff::SignedDuration;
+
+use crate::gather;
+
+/// A fleet's devices as both services know them, and what could not be read.
+///
+/// `uids` are those of the assignments that exist, where somebody remembers them; without, an owned
+/// collection is taken to be that of the assignment that it names.
+pub async fn read_devices(
+    fleet: &LoadedFleet,
+    estate: &Estate,
+    uids: Option<&BTreeMap<ObjectName, String>>,
+) -> (Vec<Device>, Vec<String>) {
+    let desired = &fleet.desired;
+    let request = gather::request(desired);
+    let readings = estate.read(&request).await;
+    let found;
+    let uids = match uids {
+        Some(uids) => uids,
+        None => {
+            found = named_at_the_site(&readings);
+            &found
+        }
+    };
+    let span = |length| SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX);
+    let joined = join(
+        &readings,
+        &JoinOptions {
+            request: &request,
+            uids,
+            now: estate.clock.now(),
+            online_within: span(desired.online_within),
+            stale_after: span(desired.stale_after),
+        },
+    );
+    let mut devices = joined.devices;
+    if let Some(policy) = &desired.policy {
+        inference::infer_enrolled_first(policy, &mut devices, &|_, _| false);
+    }
+    let problems = readings.failures();
+    let problems = problems
+        .iter()
+        .map(|error| format!("{}: {error}", error.code()));
+    (devices, problems.collect())
+}
+
+fn named_at_the_site(readings: &Readings) -> BTreeMap<ObjectName, String> {
+    match &readings.site.state {
+        Ok(state) => state
+            .owned
+            .values()
+            .map(|owned| (owned.assignment.clone(), owned.uid.clone()))
+            .collect(),
+        Err(_) => BTreeMap::new(),
+    }
+}

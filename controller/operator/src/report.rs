@@ -1,0 +1,111 @@
+//! What a pass found and did: for whoever watches.
+
+use std::collections::BTreeMap;
+
+use diarchy_core::convergence::WorkloadConvergence;
+use diarchy_core::resource::ObjectName;
+use diarchy_core::tally::WorkloadTally;
+use diarchy_core::workload::Workload;
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// What a pass over one fleet found and did.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FleetReport {
+    /// The fleet.
+    pub fleet: ObjectName,
+    /// The revision in force.
+    pub revision: String,
+    /// When the pass ended, by the loop's clock.
+    pub at: Timestamp,
+    /// Devices in the inventory.
+    pub devices: usize,
+    /// Devices that can be moved.
+    pub eligible: usize,
+    /// How far each managed workload is.
+    pub convergence: BTreeMap<Workload, WorkloadConvergence>,
+    /// Counts for each pilot workload.
+    pub workloads: BTreeMap<Workload, WorkloadTally>,
+    /// What waits for a person.
+    pub waiting: Option<WaitingReport>,
+    /// Why nothing was written in this pass.
+    pub stopped: Option<String>,
+    /// What a person has to do at the console.
+    pub manual_steps: Vec<String>,
+    /// What could not be read or done.
+    pub problems: Vec<String>,
+    /// Membership changes that were sent in this pass.
+    pub sent: usize,
+    /// Requests to the site that this took.
+    pub requests: usize,
+    /// Hand-overs between assignments that are under way.
+    pub handing_over: usize,
+    /// Until when a service asks to wait.
+    pub throttled_until: Option<Timestamp>,
+}
+
+/// Something that waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WaitingReport {
+    /// What to approve.
+    pub digest: String,
+    /// Why, in a word.
+    pub reason: &'static str,
+    /// How many changes wait.
+    pub changes: usize,
+    /// How many of them hand a device back to Configuration Manager.
+    pub leaving: usize,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl FleetReport {
+    /// Whether every online device is observed where it should be, and nothing is left to do.
+    #[must_use]
+    pub fn is_converged(&self) -> bool {
+        self.waiting.is_none()
+            && self.problems.is_empty()
+            && self.handing_over == 0
+            && self
+                .convergence
+                .values()
+                .all(WorkloadConvergence::is_converged)
+    }
+}
+
+/// What a pass over everything found and did.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PassReport {
+    /// The revision in force; `None` while there has never been a valid one.
+    pub revision: Option<String>,
+    /// Why the newest revision is not in force.
+    pub refused: Option<RefusedRevision>,
+    /// One for each fleet.
+    pub fleets: Vec<FleetReport>,
+    /// Fleets that could not be looked at, and why.
+    pub failures: Vec<(ObjectName, String)>,
+}
+
+/// A revision that is not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusedRevision {
+    /// Which.
+    pub revision: String,
+    /// What is wrong with it, line by line.
+    pub findings: Vec<String>,
+}
+
+impl PassReport {
+    /// Whether every fleet is converged on the newest revision.
+    #[must_use]
+    pub fn is_converged(&self) -> bool {
+        self.revision.is_some()
+            && self.refused.is_none()
+            && self.failures.is_empty()
+            && self.fleets.iter().all(FleetReport::is_converged)
+    }
+}

@@ -1,0 +1,542 @@
+//! The state file: what the loop remembers, what it has reported, and the audit trail, in SQLite.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use diarchy_core::resource::{Kind, ObjectName};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use crate::audit::Entry;
+use crate::error::OperatorError;
+use crate::memory::FleetMemory;
+
+/// The version of the tables; a file of a later version is refused.
+const SCHEMA_VERSION: i64 = 1;
+
+/// The tables. The audit trail is append-only: the file itself refuses to change or drop a line.
+const SCHEMA: &str = "
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE fleet (name TEXT PRIMARY KEY, memory BLOB NOT NULL) STRICT;
+CREATE TABLE assignment (
+    name TEXT NOT NULL, uid TEXT NOT NULL UNIQUE, since TEXT NOT NULL, gone TEXT
+) STRICT;
+CREATE UNIQUE INDEX assignment_present ON assignment (name) WHERE gone IS NULL;
+CREATE TABLE approval (
+    digest TEXT NOT NULL, approver TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (digest, at)
+) STRICT;
+CREATE TABLE status (
+    kind TEXT NOT NULL, name TEXT NOT NULL, status TEXT NOT NULL, PRIMARY KEY (kind, name)
+) STRICT;
+CREATE TABLE audit (seq INTEGER PRIMARY KEY AUTOINCREMENT, entry TEXT NOT NULL) STRICT;
+CREATE TRIGGER audit_is_not_rewritten BEFORE UPDATE ON audit
+    BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END;
+CREATE TRIGGER audit_is_not_shortened BEFORE DELETE ON audit
+    BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END;
+";
+
+/// The state file. Cheap to clone; every clone is the same file.
+#[derive(Debug, Clone)]
+pub struct Store {
+    connection: Arc<Mutex<Connection>>,
+    file: String,
+}
+
+/// A person's yes, as it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenApproval {
+    /// To what.
+    pub digest: String,
+    /// Who.
+    pub approver: String,
+    /// When, by the loop's clock.
+    pub at: Timestamp,
+}
+
+impl Store {
+    /// Opens the state file, or makes it.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError::State`] when it is no state file, of a later version, or cannot be written.
+    pub fn open(file: &Path) -> Result<Self, OperatorError> {
+        let name = file.display().to_string();
+        let connection = Connection::open(file).map_err(|error| unusable(&name, &error))?;
+        Self::prepare(connection, name)
+    }
+
+    /// A state that is forgotten with the process.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError::State`] when there is no memory for it.
+    pub fn in_memory() -> Result<Self, OperatorError> {
+        let name = "(in memory)".to_owned();
+        let connection = Connection::open_in_memory().map_err(|error| unusable(&name, &error))?;
+        Self::prepare(connection, name)
+    }
+
+    fn prepare(connection: Connection, file: String) -> Result<Self, OperatorError> {
+        let state = |error: rusqlite::Error| unusable(&file, &error);
+        // Another process (`approve`) may be writing for a moment.
+        connection
+            .busy_timeout(std::time::Duration::from_secs(10))
+            .and_then(|()| connection.pragma_update(None, "journal_mode", "WAL"))
+            // A write is on disk before the request that it speaks of leaves.
+            .and_then(|()| connection.pragma_update(None, "synchronous", "FULL"))
+            .map_err(state)?;
+        let version: i64 = connection
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .map_err(state)?;
+        if version > SCHEMA_VERSION {
+            return Err(OperatorError::State {
+                file,
+                cause: format!("it was written by a later version of Diarchy ({version})"),
+                remedy: "use that version, or another file".to_owned(),
+            });
+        }
+        if version == 0 {
+            create(&connection).map_err(state)?;
+        }
+        Ok(Self {
+            connection: Arc::new(Mutex::new(connection)),
+            file,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failed(&self, error: &rusqlite::Error) -> OperatorError {
+        unusable(&self.file, error)
+    }
+
+    /// The id of this installation: made with the file, and never changed.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError::State`]
+    pub fn installation(&self) -> Result<String, OperatorError> {
+        self.meta("installation").map(Option::unwrap_or_default)
+    }
+
+    /// A value by its key.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError::State`]
+    pub fn meta(&self, key: &str) -> Result<Option<String>, OperatorError> {
+        self.lock()
+            .query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| {
+                row.get(0)
+            })
+            .optional()
+            .map_err(|error| self.failed(&error))
+    }
+
+    /// Sets a value.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError::State`]
+    pub fn set_meta(&self, key: &str, value: &str) -> Result<(), OperatorError> {
+        let sql = "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2";
+        self.execute(sql, params![key, value])
+    }
+
+    /// What is remembered of a fleet.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError::State`]
+    pub fn memory(&self, fleet: &ObjectName) -> Result<FleetMemory, OperatorError> {
+        let blob: Option<Vec<u8>> = self
+            .lock()
+            .query_row(
+                "SELECT memory FROM fleet WHERE name = ?1",
+                [fleet.to_string()],
+                |row| row.get(0),
+            )
+            .optional()
+            .map_err(|error| self.failed(&error))?;
+        blob.map_or_else(|| Ok(FleetMemory::default()), |blob| self.unpack(&blob))
+    }
+
+    /// Remembers a fleet.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError::State`]
+    pub fn remember(&self, fleet: &ObjectName, memory: &FleetMemory) -> Result<(), OperatorError> {
+        let blob = self.pack(memory)?;
+        let sql = "INSERT INTO fleet VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET memory = ?2";
+        self.execute(sql, params![fleet.to_string(), blob])
+    }
+
+    /// The uids of the assignments of a namespace that are there: each keeps its own from when it
+    /// first appears until it is gone, and one that comes back gets another.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError::State`]
+    pub fn uids<'a>(
+        &self,
+        present: impl IntoIterator<Item = &'a ObjectName>,
+        now: Timestamp,
+    ) -> Result<BTreeMap<ObjectName, String>, OperatorError> {
+        let mut connection = self.lock();
+        let run = || -> rusqlite::Result<BTreeMap<ObjectName, String>> {
+            let transaction = connection.transaction()?;
+            let mut known = present_assignments(&transaction)?;
+            let mut uids = BTreeMap::new();
+            for name in present {
+                let uid = match known.remove(&name.to_string()) {
+                    Some(uid) => uid,
+                    None => {
+                        let uid = Uuid::new_v4().to_string();
+                        transaction.execute(
+                            "INSERT INTO assignment (name, uid, since) VALUES (?1, ?2, ?3)",
+                            params![name.to_string(), uid, now.to_string()],
+                        )?;
+                        uid
+                    }
+                };
+                uids.insert(name.clone(), uid);
+            }
+            for gone in known.keys() {
+                transaction.execute(
+                    "UPDATE assignment SET gone = ?2 WHERE name = ?1 AND gone IS NULL",
+                    params![gone, now.to_string()],
+                )?;
+            }
+            transaction.commit()?;
+            Ok(uids)
+        };
+        run().map_err(|error| unusable(&self.file, &error))
+    }
+
+    /// The uids of the assignments that were there at the last pass.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError::State`]
+    pub fn known_uids(&self) -> Result<BTreeMap<ObjectName, String>, OperatorError> {
+        let known = present_assignments(&self.lock()).map_err(|error| self.failed(&error))?;
+        let name = |text: &str| {
+            let (namespace, name) = text.split_once('/')?;
+            Some(ObjectName::new(namespace, name))
+        };
+        Ok(known
+            .into_iter()
+            .filter_map(|(text, uid)| Some((name(&text)?, uid)))
+            .collect())
+    }
+
+    /// Whether something waits under a digest, for any fleet.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError::State`]
+    pub fn is_waiting(&self, digest: &str) -> Result<bool, OperatorError> {
+        let blobs: Vec<Vec<u8>> = {
+            let connection = self.lock();
+            let run = || -> rusqlite::Result<Vec<Vec<u8>>> {
+                let mut select = connection.prepare("SELECT memory FROM fleet")?;
+                let rows = select.query_map([], |row| row.get(0))?;
+                rows.collect()
+            };
+            run().map_err(|error| self.failed(&error))?
+        };
+        for blob in blobs {
+            let memory: FleetMemory = self.unpack(&blob)?;
+            if memory
+                .waiting
+                .is_some_and(|waiting| waiting.digest.to_string() == digest)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Notes a person's yes.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError::State`]
+    pub fn approve(&self, approval: &GivenApproval) -> Result<(), OperatorError> {
+        let GivenApproval {
+            digest,
+            approver,
+            at,
+        } = approval;
+        self.execute(
+            "INSERT OR IGNORE INTO approval VALUES (?1, ?2, ?3)",
+            params![digest, approver, at.to_string()],
+        )
+    }
+
+    /// The last yes to a digest.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError::State`]
+    pub fn approval(&self, digest: &str) -> Result<Option<GivenApproval>, OperatorError> {
+        let found: Option<(String, String)> = self
+            .lock()
+            .query_row(
+                "SELECT approver, at FROM approval WHERE digest = ?1 ORDER BY at DESC LIMIT 1",
+                [digest],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .optional()
+            .map_err(|error| self.failed(&error))?;
+        Ok(found.and_then(|(approver, at)| {
+            Some(GivenApproval {
+                digest: digest.to_owned(),
+                approver,
+                at: at.parse().ok()?,
+            })
+        }))
+    }
+
+    /// Reports a status; one that says the same is not written again. Whether it was written.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError::State`]
+    pub fn report(
+        &self,
+        kind: Kind,
+        name: &ObjectName,
+        status: &impl Serialize,
+    ) -> Result<bool, OperatorError> {
+        let text = serde_json::to_string(status).map_err(|error| self.broken(&error))?;
+        let changed = self
+            .lock()
+            .execute(
+                "INSERT INTO status VALUES (?1, ?2, ?3)
+                 ON CONFLICT (kind, name) DO UPDATE SET status = ?3 WHERE status <> ?3",
+                params![kind.name(), name.to_string(), text],
+            )
+            .map_err(|error| self.failed(&error))?;
+        Ok(changed > 0)
+    }
+
+    /// A status as it was reported last.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError::State`]
+    pub fn status<T: DeserializeOwned>(
+        &self,
+        kind: Kind,
+        name: &ObjectName,
+    ) -> Result<Option<T>, OperatorError> {
+        let text: Option<String> = self
+            .lock()
+            .query_row(
+                "SELECT status FROM status WHERE kind = ?1 AND name = ?2",
+                params![kind.name(), name.to_string()],
+                |row| row.get(0),
+            )
+            .optional()
+            .map_err(|error| self.failed(&error))?;
+        text.map(|text| serde_json::from_str(&text).map_err(|error| self.broken(&error)))
+            .transpose()
+    }
+
+    /// Appends to the audit trail, in one go.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError::State`]; then nothing was appended.
+    pub fn audit(&self, entries: &[Entry]) -> Result<(), OperatorError> {
+        let texts = entries
+            .iter()
+            .map(serde_json::to_string)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| self.broken(&error))?;
+        let mut connection = self.lock();
+        let mut run = || -> rusqlite::Result<()> {
+            let transaction = connection.transaction()?;
+            {
+                let mut insert =
+                    transaction.prepare_cached("INSERT INTO audit (entry) VALUES (?1)")?;
+                for text in &texts {
+                    insert.execute([text])?;
+                }
+            }
+            transaction.commit()
+        };
+        run().map_err(|error| unusable(&self.file, &error))
+    }
+
+    /// The audit trail from entry `after` on, at most `limit` entries, each with its number.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError::State`]
+    pub fn audit_trail(
+        &self,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<(i64, Entry)>, OperatorError> {
+        let connection = self.lock();
+        let run = || -> rusqlite::Result<Vec<(i64, String)>> {
+            let mut select = connection
+                .prepare("SELECT seq, entry FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2")?;
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let rows = select.query_map([after, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect()
+        };
+        run()
+            .map_err(|error| self.failed(&error))?
+            .into_iter()
+            .map(|(seq, text)| {
+                let entry = serde_json::from_str(&text).map_err(|error| self.broken(&error))?;
+                Ok((seq, entry))
+            })
+            .collect()
+    }
+
+    fn execute(&self, sql: &str, values: impl rusqlite::Params) -> Result<(), OperatorError> {
+        self.lock()
+            .execute(sql, values)
+            .map(|_| ())
+            .map_err(|error| self.failed(&error))
+    }
+
+    fn pack(&self, value: &impl Serialize) -> Result<Vec<u8>, OperatorError> {
+        let json = serde_json::to_vec(value).map_err(|error| self.broken(&error))?;
+        zstd::encode_all(json.as_slice(), 0).map_err(|error| self.broken(&error))
+    }
+
+    fn unpack<T: DeserializeOwned>(&self, blob: &[u8]) -> Result<T, OperatorError> {
+        let json = zstd::decode_all(blob).map_err(|error| self.broken(&error))?;
+        serde_json::from_slice(&json).map_err(|error| self.broken(&error))
+    }
+
+    fn broken(&self, error: &dyn std::error::Error) -> OperatorError {
+        unusable(&self.file, error)
+    }
+}
+
+fn create(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(&format!("BEGIN;{SCHEMA}"))?;
+    connection.execute(
+        "INSERT INTO meta VALUES ('installation', ?1)",
+        [Uuid::new_v4().to_string()],
+    )?;
+    connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    connection.execute_batch("COMMIT;")
+}
+
+fn present_assignments(connection: &Connection) -> rusqlite::Result<BTreeMap<String, String>> {
+    let mut select = connection.prepare("SELECT name, uid FROM assignment WHERE gone IS NULL")?;
+    let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
+fn unusable(file: &str, error: &dyn std::error::Error) -> OperatorError {
+    OperatorError::State {
+        file: file.to_owned(),
+        cause: error.to_string(),
+        remedy: "check that the folder exists, that this user may write it, and that the file is a state file of Diarchy".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::Event;
+
+    fn now() -> Timestamp {
+        "2026-11-23T08:00:00Z".parse().unwrap()
+    }
+
+    fn name(text: &str) -> ObjectName {
+        ObjectName::new("contoso", text)
+    }
+
+    #[test]
+    fn an_assignment_that_comes_back_is_another_one() {
+        let store = Store::in_memory().unwrap();
+        let first = store.uids([&name("a"), &name("b")], now()).unwrap();
+        assert_eq!(store.uids([&name("a"), &name("b")], now()).unwrap(), first);
+        store.uids([&name("b")], now()).unwrap();
+        let again = store.uids([&name("a"), &name("b")], now()).unwrap();
+        assert_ne!(again[&name("a")], first[&name("a")]);
+        assert_eq!(again[&name("b")], first[&name("b")]);
+    }
+
+    #[test]
+    fn a_status_that_says_the_same_is_not_written_again() {
+        let store = Store::in_memory().unwrap();
+        assert!(store.report(Kind::Fleet, &name("f"), &[1, 2]).unwrap());
+        assert!(!store.report(Kind::Fleet, &name("f"), &[1, 2]).unwrap());
+        assert!(store.report(Kind::Fleet, &name("f"), &[1, 3]).unwrap());
+        let read: Option<Vec<u8>> = store.status(Kind::Fleet, &name("f")).unwrap();
+        assert_eq!(read, Some(vec![1, 3]));
+    }
+
+    #[test]
+    fn the_audit_trail_cannot_be_rewritten() {
+        let store = Store::in_memory().unwrap();
+        let entry = Entry {
+            at: now(),
+            fleet: "contoso/contoso".into(),
+            revision: "main@sha1:0".into(),
+            event: Event::RevisionAccepted,
+        };
+        store.audit(std::slice::from_ref(&entry)).unwrap();
+        for sql in ["DELETE FROM audit", "UPDATE audit SET entry = ''"] {
+            assert!(store.execute(sql, []).is_err(), "{sql}");
+        }
+        assert_eq!(store.audit_trail(0, 10).unwrap(), [(1, entry)]);
+    }
+
+    #[test]
+    fn what_is_remembered_outlives_the_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("state");
+        let mut memory = FleetMemory {
+            epoch: Some(3),
+            ..FleetMemory::default()
+        };
+        memory.wrote(
+            "d1",
+            diarchy_core::workload::Workload::ClientApps,
+            crate::memory::LastWrite {
+                at: now(),
+                to: diarchy_core::workload::Authority::Intune,
+            },
+        );
+        let store = Store::open(&file).unwrap();
+        store.remember(&name("f"), &memory).unwrap();
+        let installation = store.installation().unwrap();
+        drop(store);
+        let store = Store::open(&file).unwrap();
+        assert_eq!(store.memory(&name("f")).unwrap(), memory);
+        assert_eq!(store.installation().unwrap(), installation);
+    }
+
+    #[test]
+    fn a_file_that_is_no_state_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("state");
+        std::fs::write(
+            &file,
+            "not a database, but long enough to be read as one".repeat(40),
+        )
+        .unwrap();
+        assert!(Store::open(&file).is_err());
+    }
+}

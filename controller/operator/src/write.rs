@@ -1,0 +1,261 @@
+//! Carrying out what a pass has decided.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use diarchy_core::desired::AssignmentIndex;
+use diarchy_core::engine::Engine;
+use diarchy_core::steps::Step;
+use diarchy_core::workload::{Authority, Workload};
+use diarchy_fleet::inventory::Readings;
+use diarchy_fleet::site::lever::{Blocked, Claimant, LeverMemory, LeverOptions, Stopped};
+use diarchy_fleet::site::state::SiteState;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::audit::{Entry, Event};
+use crate::error::OperatorError;
+use crate::hold::Hold;
+use crate::journal::{AuditJournal, SentRule};
+use crate::memory::{FleetMemory, LastWrite};
+use crate::moves;
+use crate::pass::{Decided, FleetPass};
+
+/// What was written.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// Membership changes that were sent.
+    pub rules: usize,
+    /// Requests that this took.
+    pub requests: usize,
+    /// What was not done, and why.
+    pub problems: Vec<String>,
+}
+
+/// Carries out the steps of a pass, or claims the fleet first.
+///
+/// # Errors
+///
+/// [`OperatorError::State`] when the audit trail cannot be written: then nothing more was sent.
+pub async fn carry_out(
+    pass: &FleetPass<'_>,
+    decided: &Decided<'_>,
+    readings: &Readings,
+    memory: &mut FleetMemory,
+    lever: &mut LeverMemory,
+) -> Result<Written, OperatorError> {
+    let Ok(state) = &readings.site.state else {
+        return Ok(Written::default());
+    };
+    lever.forget(state);
+    match &decided.hold {
+        Some(Hold::Unclaimed { epoch }) => return claim(pass, state, *epoch, memory).await,
+        Some(_) => return Ok(Written::default()),
+        None => {}
+    }
+    let steps = due(&decided.engine, &decided.steps, memory);
+    audit_asked(pass, &decided.engine, &steps, memory)?;
+    let changes = moves::membership_changes(&decided.engine, &steps, state, pass.uids);
+    let own = Claimant {
+        epoch: memory.epoch.unwrap_or(0),
+        installation: pass.store.installation()?,
+    };
+    let journal = journal(pass, Some(state));
+    let report = pass
+        .estate
+        .site
+        .carry_out(
+            state,
+            &own,
+            &changes,
+            lever,
+            &journal,
+            &LeverOptions::default(),
+        )
+        .await;
+    let (rules, requests) = journal.finish();
+    remember(&decided.engine, &rules, memory, pass.clock.now());
+    let mut problems: Vec<String> = report.blocked.iter().filter_map(blocked).collect();
+    match report.stopped {
+        None => {}
+        Some(Stopped::Journal(error)) => return Err(OperatorError::Internal(error.to_string())),
+        Some(Stopped::NotHolder(_)) => {
+            problems.push("another installation took the fleet over".to_owned());
+        }
+        Some(Stopped::Estate(error)) => problems.push(format!("{}: {error}", error.code())),
+        Some(Stopped::Unknown(detail)) => problems.push(format!(
+            "the answer to the last request was lost, so it is read back first: {detail}"
+        )),
+    }
+    Ok(Written {
+        rules: rules.len(),
+        requests,
+        problems,
+    })
+}
+
+async fn claim(
+    pass: &FleetPass<'_>,
+    state: &SiteState,
+    epoch: u64,
+    memory: &mut FleetMemory,
+) -> Result<Written, OperatorError> {
+    let claimant = Claimant {
+        epoch,
+        installation: pass.store.installation()?,
+    };
+    let journal = journal(pass, Some(state));
+    pass.estate
+        .site
+        .create_claim(&state.fleet, &claimant, &journal)
+        .await
+        .map_err(|error| OperatorError::Internal(error.to_string()))?;
+    let (_, requests) = journal.finish();
+    memory.take_over = None;
+    Ok(Written {
+        requests,
+        ..Written::default()
+    })
+}
+
+fn journal<'a>(pass: &FleetPass<'a>, state: Option<&SiteState>) -> AuditJournal<'a> {
+    AuditJournal::new(
+        pass.store,
+        pass.clock,
+        pass.name(),
+        pass.revision.to_owned(),
+        state,
+    )
+}
+
+/// What a pilot collection refuses is said once, with the manual steps.
+fn blocked(
+    (workload, assignment, why): &(Workload, diarchy_core::resource::ObjectName, Blocked),
+) -> Option<String> {
+    match why {
+        Blocked::Pilot(_) => None,
+        _ => Some(format!("{workload}, {assignment}: {why}")),
+    }
+}
+
+/// The steps whose windows are open, no more than the pace allows, in a plan's order.
+fn due(engine: &Engine<'_>, steps: &[Step], memory: &mut FleetMemory) -> Vec<Step> {
+    let now = engine.now();
+    let hour = SignedDuration::from_hours(1);
+    memory.sent.retain(|(at, _)| now.duration_since(*at) < hour);
+    let spent: usize = memory.sent.iter().map(|(_, rules)| rules).sum();
+    let allowed = engine.desired().guardrails.max_changes_per_hour as usize;
+    let left = allowed.saturating_sub(spent);
+    let open: BTreeMap<AssignmentIndex, bool> = steps
+        .iter()
+        .map(asking)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .map(|index| (index, is_open(engine, index, now)))
+        .collect();
+    // What was sent already costs nothing when it is asked for again.
+    let mut budget = left;
+    steps
+        .iter()
+        .filter(|step| open.get(&asking(step)).copied().unwrap_or(false))
+        .filter(|step| {
+            if was_sent(engine, step, memory) {
+                return true;
+            }
+            let fits = budget > 0;
+            budget = budget.saturating_sub(1);
+            fits
+        })
+        .copied()
+        .collect()
+}
+
+const fn asking(step: &Step) -> AssignmentIndex {
+    match step {
+        Step::Place { assignment, .. } => *assignment,
+        Step::TakeOut { because, .. } => *because,
+    }
+}
+
+fn is_open(engine: &Engine<'_>, index: AssignmentIndex, now: Timestamp) -> bool {
+    engine
+        .desired()
+        .assignment(index)
+        .rollout
+        .as_ref()
+        .and_then(|rollout| rollout.window.as_ref())
+        .is_none_or(|window| window.is_open(now))
+}
+
+fn goes_to(step: &Step) -> Authority {
+    match step {
+        Step::Place { .. } | Step::TakeOut { but: Some(_), .. } => Authority::Intune,
+        Step::TakeOut { but: None, .. } => Authority::ConfigurationManager,
+    }
+}
+
+fn was_sent(engine: &Engine<'_>, step: &Step, memory: &FleetMemory) -> bool {
+    let (row, workload) = step.pair();
+    memory
+        .last_write(engine.inventory().first_id(row), workload)
+        .is_some_and(|write| write.to == goes_to(step))
+}
+
+/// Notes in the audit trail what is asked for the first time.
+fn audit_asked(
+    pass: &FleetPass<'_>,
+    engine: &Engine<'_>,
+    steps: &[Step],
+    memory: &FleetMemory,
+) -> Result<(), OperatorError> {
+    let entries: Vec<Entry> = steps
+        .iter()
+        .filter(|step| !was_sent(engine, step, memory))
+        .map(|step| {
+            let (row, workload) = step.pair();
+            Entry {
+                at: engine.now(),
+                fleet: pass.name(),
+                revision: pass.revision.to_owned(),
+                event: Event::Asked {
+                    device: engine.inventory().id(row).to_owned(),
+                    workload,
+                    to: goes_to(step),
+                    because: engine
+                        .desired()
+                        .assignment(asking(step))
+                        .name
+                        .as_assignment(),
+                },
+            }
+        })
+        .collect();
+    pass.store.audit(&entries)
+}
+
+/// Remembers what was sent, for the pace and for telling old reports from new ones.
+fn remember(engine: &Engine<'_>, rules: &[SentRule], memory: &mut FleetMemory, now: Timestamp) {
+    if rules.is_empty() {
+        return;
+    }
+    let inventory = engine.inventory();
+    let rows: BTreeMap<u32, usize> = (0..inventory.rows())
+        .filter_map(|row| Some((inventory.resource_id(row)?, row)))
+        .collect();
+    for rule in rules {
+        let Some(row) = rows.get(&rule.resource) else {
+            continue;
+        };
+        // A device that is taken out of one collection while another keeps it stays at Intune.
+        let is_kept = !rule.adds
+            && engine
+                .holding(*row, rule.workload)
+                .is_some_and(|holding| holding.owners.len() + holding.retained.len() > 1);
+        let to = if rule.adds || is_kept {
+            Authority::Intune
+        } else {
+            Authority::ConfigurationManager
+        };
+        let write = LastWrite { at: rule.at, to };
+        memory.wrote(inventory.first_id(*row), rule.workload, write);
+    }
+    memory.sent.push((now, rules.len()));
+}

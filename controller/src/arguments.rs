@@ -1,0 +1,442 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use diarchy_core::duration::Span;
+use diarchy_core::workload::Workload;
+use jiff::Timestamp;
+
+/// GitOps for co-managed Windows fleets: who manages which workload on which device, as git says.
+#[derive(Debug, Parser)]
+#[command(name = "diarchy", version = env!("CARGO_PKG_VERSION"), propagate_version = true)]
+#[command(
+    after_help = "Exit status: 0 nothing to do or done, 1 differences or not converged, 2 an error.\nEvery error has a code (DIA….) and a page in docs/errors."
+)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub logging: Logging,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What is logged, to standard error.
+#[derive(Debug, Args)]
+pub struct Logging {
+    /// What to log, such as `info` or `diarchy_fleet=debug`
+    #[arg(
+        long,
+        global = true,
+        display_order = 1000,
+        env = "DIARCHY_LOG",
+        value_name = "FILTER",
+        default_value = "warn",
+        hide_default_value = true
+    )]
+    log: String,
+}
+
+impl Logging {
+    /// Starts logging. A filter that cannot be read logs warnings only, and says so.
+    pub fn start(&self) {
+        let filter = tracing_subscriber::EnvFilter::try_new(&self.log);
+        let unreadable = filter.is_err();
+        tracing_subscriber::fmt()
+            .with_env_filter(filter.unwrap_or_else(|_| "warn".into()))
+            .with_writer(std::io::stderr)
+            .init();
+        if unreadable {
+            tracing::warn!(filter = self.log, "the log filter cannot be read");
+        }
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check a repository or a folder: every mistake at once, with file, line and column
+    #[command(after_help = VALIDATE_EXAMPLES)]
+    Validate(Validate),
+    /// Show what a repository would change: device by device, or what a change of revision makes different
+    #[command(after_help = PLAN_EXAMPLES)]
+    Plan(Plan),
+    /// Explain why one device is where it is, down to the clause that decides
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(Explain),
+    /// Carry a repository out: bring every device to where git wants it, and keep it there
+    #[command(after_help = UP_EXAMPLES)]
+    Up(Up),
+    /// Say yes to what waits for a person
+    #[command(after_help = "Example:\n  diarchy approve sha256:2c30… --state fleet.state")]
+    Approve(Approve),
+    /// Serve simulated estates that fit a repository, until interrupted
+    #[command(after_help = SIMULATE_EXAMPLES)]
+    Simulate(Simulate),
+    /// Work with the devices of an estate
+    #[command(subcommand)]
+    Inventory(Inventory),
+    /// Print the custom resource definitions, or write them to a folder
+    #[command(after_help = "Example:\n  diarchy crds | kubectl apply --server-side -f -")]
+    Crds(Crds),
+    /// Print a completion script
+    #[command(after_help = "Example:\n  diarchy completions bash > /etc/bash_completion.d/diarchy")]
+    Completions {
+        /// For which shell
+        shell: Shell,
+    },
+    /// Print the version
+    Version {
+        /// How to print it
+        #[arg(short, long, value_enum, default_value_t = Format::Text)]
+        output: Format,
+    },
+}
+
+const VALIDATE_EXAMPLES: &str = "\
+Examples:
+  diarchy validate .                          the last commit of the repository around this folder
+  diarchy validate . --working-tree           the files as they lie on disk
+  diarchy validate . --ref main -o github     annotations for a pull request
+
+Exit status: 0 valid (warnings do not count), 1 invalid, 2 it cannot be read.";
+
+const PLAN_EXAMPLES: &str = "\
+Examples:
+  diarchy plan . --inventory devices.ndjson
+  diarchy plan . --inventory devices.ndjson.zst --from main --to HEAD -o markdown
+  diarchy plan . --inventory devices.ndjson -o json | jq '.changes[] | select(.to == \"Intune\")'
+
+Exit status: 0 nothing would change, 1 something would, 2 an error.";
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  diarchy explain . LAPTOP-0042 --inventory devices.ndjson
+  diarchy explain . LAPTOP-0042 --workload ClientApps --inventory devices.ndjson -o json";
+
+const UP_EXAMPLES: &str = "\
+Examples:
+  diarchy up . --simulate 1000 --approve --until-converged
+  diarchy up . --simulate 1000 --state try.state      then, elsewhere: diarchy approve DIGEST --state try.state
+  diarchy up /srv/git/fleet.git --ref main --state /var/lib/diarchy/fleet.state --secrets /etc/diarchy/secrets
+
+Exit status: 0 converged or stopped, 1 not converged in the time allowed, 2 an error.";
+
+const SIMULATE_EXAMPLES: &str = "\
+Examples:
+  diarchy simulate examples/contoso --devices 1000 --state try.state
+  diarchy up examples/contoso --simulate 1000 --state try.state      in another terminal";
+
+const INVENTORY_EXAMPLES: &str = "\
+Examples:
+  diarchy inventory export . --simulate 1000 > devices.ndjson
+  diarchy inventory export . --secrets /etc/diarchy/secrets --state fleet.state --zstd -o devices.ndjson.zst";
+
+/// Where resources are read from.
+#[derive(Debug, Args)]
+pub struct Repository {
+    /// A git repository, a folder within one, or a file:// URL
+    #[arg(value_name = "REPO")]
+    pub repository: String,
+    /// Read only this folder of it
+    #[arg(long, value_name = "PATH")]
+    pub path: Option<String>,
+    /// Read the files as they lie on disk, committed or not
+    #[arg(long)]
+    pub working_tree: bool,
+}
+
+/// Which fleet of the repository is meant.
+#[derive(Debug, Args)]
+pub struct Fleet {
+    /// Which fleet, by name or namespace/name, when the repository has several
+    #[arg(long = "fleet", value_name = "NAME")]
+    pub fleet: Option<String>,
+}
+
+/// Which devices there are.
+#[derive(Debug, Args)]
+pub struct Devices {
+    #[command(flatten)]
+    pub source: DeviceSource,
+    /// Which simulated estate: two of the same seed are the same
+    #[arg(long, value_name = "SEED", default_value_t = 1, requires = "simulate")]
+    pub seed: u64,
+    /// The time to decide for; the present without it, or that of the simulation
+    #[arg(long, value_name = "TIME")]
+    pub now: Option<Timestamp>,
+}
+
+/// Where devices come from.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct DeviceSource {
+    /// An inventory file, as `inventory export` writes it; may be compressed with zstd or gzip
+    #[arg(long, value_name = "FILE")]
+    pub inventory: Option<PathBuf>,
+    /// A simulated estate with so many devices
+    #[arg(long, value_name = "N")]
+    pub simulate: Option<u32>,
+}
+
+impl Devices {
+    /// The estate to read, where no file is given.
+    pub const fn estate(&self) -> Estate {
+        Estate {
+            simulate: self.source.simulate,
+            seed: self.seed,
+            secrets: None,
+            state: None,
+        }
+    }
+}
+
+/// An estate to read.
+#[derive(Debug, Args)]
+pub struct Estate {
+    /// A simulated estate with so many devices, instead of the one that the fleet names
+    #[arg(long, value_name = "N")]
+    pub simulate: Option<u32>,
+    /// Which simulated estate: two of the same seed are the same
+    #[arg(long, value_name = "SEED", default_value_t = 1, requires = "simulate")]
+    pub seed: u64,
+    /// Credentials, as FOLDER/<namespace>/<name>/<key>
+    #[arg(long, value_name = "FOLDER", conflicts_with = "simulate")]
+    pub secrets: Option<PathBuf>,
+    /// The state file of the loop, which knows which assignment is which
+    #[arg(long, value_name = "FILE", conflicts_with = "simulate")]
+    pub state: Option<PathBuf>,
+}
+
+/// Simulated estates for a running loop.
+#[derive(Debug, Args)]
+pub struct Simulation {
+    /// Simulated estates with so many devices, instead of those that the fleets name
+    #[arg(long, value_name = "N")]
+    pub simulate: Option<u32>,
+    /// Which simulated estates: two of the same seed are the same
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    pub seed: u64,
+    /// How many times faster simulated time runs [default: 1200]
+    #[arg(long, value_name = "FACTOR", requires = "simulate")]
+    pub speed: Option<f64>,
+    /// Leave out what a person would have prepared at the site: marks and sliders
+    #[arg(long, requires = "simulate")]
+    pub unprepared: bool,
+}
+
+/// `up`
+#[derive(Debug, Args)]
+pub struct Up {
+    #[command(flatten)]
+    pub repository: Repository,
+    #[command(flatten)]
+    pub fleet: Fleet,
+    /// A branch, a tag or a commit; a branch is followed
+    #[arg(long = "ref", value_name = "REV", conflicts_with = "working_tree")]
+    pub reference: Option<String>,
+    #[command(flatten)]
+    pub simulate: Simulation,
+    /// What is remembered between runs; without it a simulation ends with the process
+    #[arg(long, value_name = "FILE")]
+    pub state: Option<PathBuf>,
+    /// Credentials, as FOLDER/<namespace>/<name>/<key>
+    #[arg(long, value_name = "FOLDER", conflicts_with = "simulate")]
+    pub secrets: Option<PathBuf>,
+    /// Approve whatever waits, as it arises in this run
+    #[arg(long)]
+    pub approve: bool,
+    /// End when every online device is observed where it should be
+    #[arg(long)]
+    pub until_converged: bool,
+    /// Make one pass and end
+    #[arg(long, conflicts_with_all = ["until_converged", "timeout"])]
+    pub once: bool,
+    /// End after this much real time, such as 90s or 10m
+    #[arg(long, value_name = "DURATION")]
+    pub timeout: Option<Span>,
+    /// How to show what happens
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    pub output: Format,
+}
+
+/// `approve`
+#[derive(Debug, Args)]
+pub struct Approve {
+    /// What waits, as `up` shows it: sha256:…
+    #[arg(value_name = "DIGEST")]
+    pub digest: String,
+    /// The state file that `up` was given
+    #[arg(long, value_name = "FILE")]
+    pub state: PathBuf,
+}
+
+/// `simulate`
+#[derive(Debug, Args)]
+pub struct Simulate {
+    #[command(flatten)]
+    pub repository: Repository,
+    /// A branch, a tag or a commit
+    #[arg(long = "ref", value_name = "REV", conflicts_with = "working_tree")]
+    pub reference: Option<String>,
+    /// Devices of each fleet
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub devices: u32,
+    /// Which simulated estates: two of the same seed are the same
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    pub seed: u64,
+    /// How many times faster simulated time runs [default: 1200]
+    #[arg(long, value_name = "FACTOR")]
+    pub speed: Option<f64>,
+    /// Leave out what a person would have prepared at the site: marks and sliders
+    #[arg(long)]
+    pub unprepared: bool,
+    /// Keep the worlds beside this state file, where `up --state` finds them
+    #[arg(long, value_name = "FILE")]
+    pub state: Option<PathBuf>,
+    /// Write the credentials of the simulated services into this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub secrets: Option<PathBuf>,
+    /// How to print where they are
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    pub output: Format,
+}
+
+/// `inventory`
+#[derive(Debug, Subcommand)]
+pub enum Inventory {
+    /// Write a fleet's devices, as both services know them, one JSON object a line
+    #[command(after_help = INVENTORY_EXAMPLES)]
+    Export(InventoryExport),
+}
+
+/// `inventory export`
+#[derive(Debug, Args)]
+pub struct InventoryExport {
+    #[command(flatten)]
+    pub repository: Repository,
+    #[command(flatten)]
+    pub fleet: Fleet,
+    /// A branch, a tag or a commit
+    #[arg(long = "ref", value_name = "REV", conflicts_with = "working_tree")]
+    pub reference: Option<String>,
+    #[command(flatten)]
+    pub estate: Estate,
+    /// Write here instead of to standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Compress with zstd
+    #[arg(long)]
+    pub zstd: bool,
+}
+
+/// `validate`
+#[derive(Debug, Args)]
+pub struct Validate {
+    #[command(flatten)]
+    pub repository: Repository,
+    /// A branch, a tag or a commit
+    #[arg(long = "ref", value_name = "REV", conflicts_with = "working_tree")]
+    pub reference: Option<String>,
+    /// How to print what is found
+    #[arg(short, long, value_enum, default_value_t = Findings::Text)]
+    pub output: Findings,
+}
+
+/// How findings are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Findings {
+    /// One line each: file:line:column: code: problem: remedy
+    Text,
+    /// One JSON document
+    Json,
+    /// Workflow commands that annotate a pull request
+    Github,
+}
+
+/// `plan`
+#[derive(Debug, Args)]
+pub struct Plan {
+    #[command(flatten)]
+    pub repository: Repository,
+    #[command(flatten)]
+    pub fleet: Fleet,
+    /// Show what the change from this revision makes different
+    #[arg(long, value_name = "REV", conflicts_with = "working_tree")]
+    pub from: Option<String>,
+    /// The revision to plan for
+    #[arg(
+        long,
+        visible_alias = "ref",
+        value_name = "REV",
+        conflicts_with = "working_tree"
+    )]
+    pub to: Option<String>,
+    #[command(flatten)]
+    pub devices: Devices,
+    /// How to print the plan
+    #[arg(short, long, value_enum, default_value_t = PlanFormat::Text)]
+    pub output: PlanFormat,
+}
+
+/// How a plan is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    /// Tables
+    Text,
+    /// One JSON document, stable
+    Json,
+    /// For a comment on a pull request
+    Markdown,
+}
+
+/// `explain`
+#[derive(Debug, Args)]
+pub struct Explain {
+    #[command(flatten)]
+    pub repository: Repository,
+    /// The device, by name, serial number or id
+    #[arg(value_name = "DEVICE")]
+    pub device: String,
+    /// Only this workload
+    #[arg(long, value_name = "WORKLOAD")]
+    pub workload: Option<Workload>,
+    #[command(flatten)]
+    pub fleet: Fleet,
+    /// The revision to explain for
+    #[arg(long = "ref", value_name = "REV", conflicts_with = "working_tree")]
+    pub reference: Option<String>,
+    #[command(flatten)]
+    pub devices: Devices,
+    /// How to print the explanation
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    pub output: Format,
+}
+
+/// How an answer is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// One JSON document
+    Json,
+}
+
+/// `crds`
+#[derive(Debug, Args)]
+pub struct Crds {
+    /// Write one file each into this folder instead
+    #[arg(short, long, value_name = "FOLDER")]
+    pub output: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,210 @@
+//! `diarchy explain`
+
+use diarchy_core::code::Code;
+use diarchy_core::engine::Engine;
+use diarchy_core::explain::{
+    self, AssignmentTrace, ClauseTrace, Explanation, GroupTrace, WorkloadExplanation,
+};
+use diarchy_core::fact::Fact;
+use diarchy_core::inventory::Inventory;
+use diarchy_core::selector::{TextKey, fold};
+use diarchy_core::ternary::Ternary;
+use diarchy_core::workload::{Authority, Workload};
+use diarchy_git::Cache;
+
+use crate::arguments::{Explain, Format};
+use crate::failure::{Failure, Outcome};
+use crate::{devices, show, sources};
+
+/// How many devices are named when several answer to a name.
+const MOST_CANDIDATES: usize = 10;
+
+/// Explains why one device is where it is.
+pub async fn run(arguments: &Explain) -> Result<Outcome, Failure> {
+    let reference = arguments.reference.as_deref();
+    let loaded = sources::load_valid(&arguments.repository, reference, &mut Cache::default())?;
+    let fleet = sources::choose(&loaded, &arguments.fleet)?;
+    let read = devices::read(fleet, &arguments.devices).await?;
+    let inventory = sources::columns(read.devices)?;
+    let row = find(&inventory, &arguments.device)?;
+    let engine = Engine::new(&fleet.desired, &inventory, read.now);
+    let workloads = match arguments.workload {
+        Some(workload) => vec![workload],
+        None => Workload::ALL.to_vec(),
+    };
+    let explanation = explain::explain(&engine, row, &workloads);
+    match arguments.output {
+        Format::Json => show::json(&explanation)?,
+        Format::Text => print(&explanation)?,
+    }
+    Ok(Outcome::Same)
+}
+
+/// The row of the device with this id, name or serial number.
+pub fn find(inventory: &Inventory, wanted: &str) -> Result<usize, Failure> {
+    let folded = fold(wanted);
+    let is_it = |row: &usize| {
+        let texts = [TextKey::Name, TextKey::SerialNumber];
+        let matches = |key| {
+            let value: Fact<&Box<str>> = inventory.text(key).get(*row);
+            value.known().is_some_and(|text| fold(text) == folded)
+        };
+        fold(inventory.id(*row)) == folded || texts.into_iter().any(matches)
+    };
+    let found: Vec<usize> = (0..inventory.rows()).filter(is_it).collect();
+    match found.as_slice() {
+        [row] => Ok(*row),
+        [] => Err(Failure::new(
+            Code::DeviceNotFound,
+            format!("no device has the id, name or serial number `{wanted}`"),
+            "check the spelling, or that the inventory has it",
+        )),
+        several => {
+            let ids: Vec<&str> = several
+                .iter()
+                .take(MOST_CANDIDATES)
+                .map(|row| inventory.id(*row))
+                .collect();
+            Err(Failure::new(
+                Code::DeviceNotFound,
+                format!("{} devices are called `{wanted}`", several.len()),
+                format!("give the id of one: {}", ids.join(", ")),
+            ))
+        }
+    }
+}
+
+fn print(explanation: &Explanation) -> Result<(), Failure> {
+    let name = match &explanation.name {
+        Some(name) if *name != explanation.device => format!("{name} ({})", explanation.device),
+        _ => explanation.device.clone(),
+    };
+    let fleet = &explanation.fleet;
+    let can = match explanation.ineligible {
+        None => show::styled(show::GOOD, "can be moved"),
+        Some(reason) => show::styled(show::NOTICE, format!("cannot be moved: {reason:?}")),
+    };
+    show::line(&format!(
+        "{} in fleet {fleet}: {can}",
+        show::styled(show::HEADING, name)
+    ))?;
+    for workload in &explanation.workloads {
+        print_workload(workload)?;
+    }
+    Ok(())
+}
+
+fn print_workload(explanation: &WorkloadExplanation) -> Result<(), Failure> {
+    let authority = |authority: Option<Authority>| authority.map_or("unknown", Authority::name);
+    show::line("")?;
+    let slider = explanation.slider.map_or_else(
+        || "not managed".to_owned(),
+        |slider| format!("slider {slider}"),
+    );
+    let heading = show::styled(show::HEADING, explanation.workload);
+    show::line(&format!("{heading} ({slider})"))?;
+    if explanation.slider.is_some() {
+        show::line(&format!(
+            "  desired {}, assigned {}, observed {}",
+            authority(explanation.desired),
+            authority(explanation.assigned),
+            authority(explanation.observed),
+        ))?;
+    }
+    let style = match explanation.verdict {
+        "Blocked" => show::NOTICE,
+        _ => show::GOOD,
+    };
+    let reason = explanation
+        .reason
+        .map(|reason| format!(" [{reason}]"))
+        .unwrap_or_default();
+    show::line(&format!(
+        "  {}{reason}",
+        show::styled(style, &explanation.summary)
+    ))?;
+    if let Some(holders) = explanation
+        .holders
+        .as_deref()
+        .filter(|holders| !holders.is_empty())
+    {
+        show::line(&format!(
+            "  in the pilot collection by {}",
+            holders.join(", ")
+        ))?;
+    }
+    for assignment in &explanation.assignments {
+        print_assignment(explanation.workload, assignment)?;
+    }
+    Ok(())
+}
+
+fn print_assignment(workload: Workload, trace: &AssignmentTrace) -> Result<(), Failure> {
+    let also = if trace.workload == workload {
+        String::new()
+    } else {
+        format!(", for {}", trace.workload)
+    };
+    let admitted = if trace.admitted {
+        ""
+    } else {
+        ", not admitted by its rollout yet"
+    };
+    show::line(&format!(
+        "  {} {}: {}, priority {}, {}{also}{admitted}",
+        mark(trace.contains),
+        trace.assignment,
+        trace.authority,
+        trace.priority,
+        trace.force,
+    ))?;
+    match &trace.group {
+        Some(group) => print_group(group, 2, "group")?,
+        None => show::line("      ? its group is missing, so nobody knows its members")?,
+    }
+    if !trace.admit_when.is_empty() {
+        show::line("      admitWhen")?;
+        print_clauses(&trace.admit_when, 4)?;
+    }
+    Ok(())
+}
+
+fn print_group(trace: &GroupTrace, depth: usize, role: &str) -> Result<(), Failure> {
+    let indent = "  ".repeat(depth + 1);
+    let name = trace.group.as_deref().unwrap_or("(missing)");
+    show::line(&format!("{indent}{} {role} {name}", mark(trace.contains)))?;
+    print_clauses(&trace.clauses, depth + 2)?;
+    for entry in &trace.devices {
+        let mark = mark(entry.names_it);
+        show::line(&format!("{indent}  {mark} devices: {}", entry.entry))?;
+    }
+    for group in &trace.include {
+        print_group(group, depth + 1, "include")?;
+    }
+    for group in &trace.exclude {
+        print_group(group, depth + 1, "exclude")?;
+    }
+    Ok(())
+}
+
+fn print_clauses(clauses: &[ClauseTrace], depth: usize) -> Result<(), Failure> {
+    let indent = "  ".repeat(depth);
+    for clause in clauses {
+        show::line(&format!(
+            "{indent}{} {} {}",
+            mark(clause.holds),
+            clause.clause,
+            show::styled(show::FAINT, format!("({})", clause.value)),
+        ))?;
+    }
+    Ok(())
+}
+
+/// A sign that reads without colour too.
+fn mark(answer: Ternary) -> String {
+    match answer {
+        Ternary::Yes => show::styled(show::GOOD, "✓"),
+        Ternary::No => show::styled(show::FAINT, "✗"),
+        Ternary::Unknown => show::styled(show::NOTICE, "?"),
+    }
+}

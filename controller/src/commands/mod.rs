@@ -1,0 +1,59 @@
+//! What each command does.
+
+mod approve;
+mod crds;
+mod explain;
+mod inventory;
+mod plan;
+mod simulate;
+mod up;
+mod validate;
+
+use clap::CommandFactory as _;
+use serde::Serialize;
+
+use crate::arguments::{Arguments, Command, Format, Inventory};
+use crate::failure::{Failure, Outcome};
+use crate::show;
+
+/// Carries a command out.
+pub async fn run(command: Command) -> Result<Outcome, Failure> {
+    match command {
+        Command::Validate(arguments) => validate::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments).await,
+        Command::Explain(arguments) => explain::run(&arguments).await,
+        Command::Up(arguments) => up::run(&arguments).await,
+        Command::Approve(arguments) => approve::run(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments).await,
+        Command::Inventory(Inventory::Export(arguments)) => inventory::export(&arguments).await,
+        Command::Crds(arguments) => crds::run(&arguments),
+        Command::Completions { shell } => {
+            let mut command = Arguments::command();
+            clap_complete::generate(shell, &mut command, "diarchy", &mut std::io::stdout());
+            Ok(Outcome::Same)
+        }
+        Command::Version { output } => version(output),
+    }
+}
+
+#[derive(Serialize)]
+struct Version {
+    version: &'static str,
+    revision: Option<&'static str>,
+}
+
+fn version(output: Format) -> Result<Outcome, Failure> {
+    let version = Version {
+        version: env!("CARGO_PKG_VERSION"),
+        // Given by whoever builds a release; a build from a folder has none.
+        revision: option_env!("DIARCHY_REVISION"),
+    };
+    match output {
+        Format::Json => show::json(&version)?,
+        Format::Text => match version.revision {
+            Some(revision) => show::line(&format!("diarchy {} ({revision})", version.version))?,
+            None => show::line(&format!("diarchy {}", version.version))?,
+        },
+    }
+    Ok(Outcome::Same)
+}

@@ -1,0 +1,101 @@
+//! A plan as a comment on a pull request.
+
+use super::Report;
+use super::text::{conclusion, exceeded, standing_still, would_wait};
+use crate::failure::Failure;
+use crate::show::{self, count};
+use diarchy_core::workload::Workload;
+
+/// How many differences are listed before the rest is only counted.
+const MOST_LISTED: usize = 50;
+
+/// Prints the plan.
+pub fn print(report: &Report<'_>) -> Result<(), Failure> {
+    let planned = report.planned;
+    let desired = planned.engine.desired();
+    show::line(&format!("### Diarchy: fleet `{}`", desired.fleet))?;
+    show::line("")?;
+    match report.change {
+        None => show::line(&format!("`{}`: {}", report.revision, conclusion(planned)))?,
+        Some(change) => show::line(&format!(
+            "From `{}` to `{}`: **{}** devices and workloads would end elsewhere.",
+            change.from,
+            report.revision,
+            count(change.differences.len()),
+        ))?,
+    }
+    for warning in exceeded(planned)
+        .map(would_wait)
+        .chain(standing_still(planned))
+    {
+        show::line("")?;
+        show::line(&format!("> **{warning}**"))?;
+    }
+    print_workloads(report)?;
+    print_differences(report)
+}
+
+fn print_workloads(report: &Report<'_>) -> Result<(), Failure> {
+    show::line("")?;
+    show::line(
+        "| workload | slider | at Intune | joining | leaving | handed over | blocked | then at Intune |",
+    )?;
+    show::line("|---|---|--:|--:|--:|--:|--:|--:|")?;
+    let planned = report.planned;
+    for workload in Workload::ALL {
+        let Some(slider) = planned.engine.desired().slider(workload) else {
+            continue;
+        };
+        let counts = planned.tally.workloads[workload.index()];
+        let numbers = [
+            counts.assigned,
+            counts.joining,
+            counts.leaving,
+            counts.handed_over,
+            counts.blocked,
+            counts.desired,
+        ]
+        .map(count);
+        show::line(&format!(
+            "| {workload} | {slider} | {} |",
+            numbers.join(" | ")
+        ))?;
+    }
+    Ok(())
+}
+
+fn print_differences(report: &Report<'_>) -> Result<(), Failure> {
+    let Some(change) = report
+        .change
+        .filter(|change| !change.differences.is_empty())
+    else {
+        return Ok(());
+    };
+    show::line("")?;
+    show::line("<details><summary>Devices</summary>")?;
+    show::line("")?;
+    show::line("| device | workload | from | to | because of |")?;
+    show::line("|---|---|---|---|---|")?;
+    for difference in change.differences.iter().take(MOST_LISTED) {
+        show::line(&format!(
+            "| `{}` | {} | {} | {} | `{}` |",
+            cell(&difference.device),
+            difference.workload,
+            difference.from,
+            difference.to,
+            difference.because
+        ))?;
+    }
+    if let Some(more) = change.differences.len().checked_sub(MOST_LISTED + 1) {
+        show::line("")?;
+        show::line(&format!("and {} more", count(more + 1)))?;
+    }
+    show::line("")?;
+    show::line("</details>")?;
+    Ok(())
+}
+
+/// A text that ends no cell of a table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace(['\n', '\r', '`'], " ")
+}

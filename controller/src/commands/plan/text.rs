@@ -1,0 +1,281 @@
+//! A plan as tables.
+
+use std::collections::BTreeMap;
+
+use diarchy_core::desired::{AssignmentIndex, Force, FrozenBy};
+use diarchy_core::guardrail::{Guardrail, Judgement};
+use diarchy_core::workload::{Authority, Workload};
+
+use super::{Planned, Report, RevisionChange};
+use crate::failure::Failure;
+use crate::show::{self, Table, count, plural};
+
+/// How many differences are listed before the rest is only counted.
+const MOST_LISTED: usize = 20;
+
+/// Prints the plan.
+pub fn print(report: &Report<'_>) -> Result<(), Failure> {
+    let planned = report.planned;
+    show::line(&headline(report))?;
+    show::line("")?;
+    print_table(&workloads(planned))?;
+    if !planned.engine.desired().assignments.is_empty() {
+        show::line("")?;
+        print_table(&assignments(planned))?;
+    }
+    if !planned.plan.blocked.is_empty() {
+        show::line("")?;
+        print_table(&blocked(planned))?;
+    }
+    show::line("")?;
+    if let Some(change) = report.change {
+        print_change(change)?;
+    }
+    for judgement in exceeded(planned) {
+        show::line(&show::styled(show::NOTICE, would_wait(judgement)))?;
+    }
+    for line in standing_still(planned) {
+        show::line(&show::styled(show::NOTICE, line))?;
+    }
+    show::line(&conclusion(planned))?;
+    Ok(())
+}
+
+fn print_table(table: &Table) -> Result<(), Failure> {
+    let lines = table.lines();
+    let mut lines = lines.iter();
+    if let Some(heading) = lines.next() {
+        show::line(&show::styled(show::HEADING, heading))?;
+    }
+    for line in lines {
+        show::line(line)?;
+    }
+    Ok(())
+}
+
+fn headline(report: &Report<'_>) -> String {
+    let Planned { engine, plan, .. } = report.planned;
+    format!(
+        "Fleet {} at {}: {}, {} of them can be moved",
+        engine.desired().fleet,
+        report.revision,
+        plural(plan.devices, "device"),
+        count(plan.eligible),
+    )
+}
+
+/// One row for each workload.
+pub fn workloads(planned: &Planned<'_>) -> Table {
+    let mut table = Table::new(&[
+        "WORKLOAD",
+        "SLIDER",
+        "AT INTUNE",
+        "JOINING",
+        "LEAVING",
+        "HANDED OVER",
+        "BLOCKED",
+        "THEN AT INTUNE",
+    ]);
+    for workload in Workload::ALL {
+        let slider = planned.engine.desired().slider(workload);
+        let counts = planned.tally.workloads[workload.index()];
+        let slider = slider.map_or("not managed", diarchy_core::workload::Slider::name);
+        table.row([
+            workload.name().into(),
+            slider.into(),
+            counts.assigned.into(),
+            counts.joining.into(),
+            counts.leaving.into(),
+            counts.handed_over.into(),
+            counts.blocked.into(),
+            counts.desired.into(),
+        ]);
+    }
+    table
+}
+
+/// One row for each assignment.
+pub fn assignments(planned: &Planned<'_>) -> Table {
+    let mut table = Table::new(&[
+        "ASSIGNMENT",
+        "WORKLOAD",
+        "AUTHORITY",
+        "PRIORITY",
+        "STATE",
+        "SELECTED",
+        "ELIGIBLE",
+        "MOVING",
+        "BLOCKED",
+        "HELD",
+    ]);
+    let desired = planned.engine.desired();
+    for (at, assignment) in desired.assignments.iter().enumerate() {
+        let counts = planned.tally.assignments[at];
+        table.row([
+            assignment.name.name.as_str().into(),
+            assignment.workload.name().into(),
+            assignment.authority.name().into(),
+            assignment.priority.to_string().into(),
+            state(planned, AssignmentIndex(at)).into(),
+            counts.selected.into(),
+            counts.eligible.into(),
+            counts.changing.into(),
+            counts.blocked.into(),
+            counts.held.into(),
+        ]);
+    }
+    table
+}
+
+fn state(planned: &Planned<'_>, index: AssignmentIndex) -> &'static str {
+    let desired = planned.engine.desired();
+    let assignment = desired.assignment(index);
+    match assignment.force {
+        Force::Observing => "observing",
+        Force::Frozen(FrozenBy::Suspend) => "suspended",
+        Force::Frozen(FrozenBy::Pause) => "paused",
+        Force::Frozen(FrozenBy::Requires) => "waits for requires",
+        Force::InForce if desired.slider(assignment.workload).is_none() => "no effect",
+        Force::InForce => "in force",
+    }
+}
+
+/// One row for each reason and assignment.
+pub fn blocked(planned: &Planned<'_>) -> Table {
+    let mut table = Table::new(&[
+        "BLOCKED BY",
+        "WORKLOAD",
+        "BECAUSE OF",
+        "DEVICES",
+        "FOR EXAMPLE",
+    ]);
+    type Cause = (&'static str, Workload, Option<AssignmentIndex>);
+    let mut causes: BTreeMap<Cause, (usize, usize)> = BTreeMap::new();
+    for blocked in &planned.plan.blocked {
+        let cause = (blocked.reason.name(), blocked.workload, blocked.because);
+        causes.entry(cause).or_insert((0, blocked.row)).0 += 1;
+    }
+    for ((reason, workload, because), (devices, example)) in causes {
+        let because = because.map_or("several", |index| {
+            &planned.engine.desired().assignment(index).name.name
+        });
+        table.row([
+            reason.into(),
+            workload.name().into(),
+            because.into(),
+            devices.into(),
+            planned.engine.inventory().id(example).into(),
+        ]);
+    }
+    table
+}
+
+fn print_change(change: &RevisionChange) -> Result<(), Failure> {
+    let differences = &change.differences;
+    show::line(&format!(
+        "Compared with {}, {} would end elsewhere:",
+        change.from,
+        plural(differences.len(), "device and workload")
+            .replace("device and workloads", "devices and workloads"),
+    ))?;
+    let mut table = Table::new(&["DEVICE", "WORKLOAD", "FROM", "TO", "BECAUSE OF"]);
+    for difference in differences.iter().take(MOST_LISTED) {
+        table.row([
+            difference.device.as_str().into(),
+            difference.workload.name().into(),
+            difference.from.name().into(),
+            difference.to.name().into(),
+            difference.because.as_str().into(),
+        ]);
+    }
+    if !differences.is_empty() {
+        print_table(&table)?;
+    }
+    if let Some(more) = differences
+        .len()
+        .checked_sub(MOST_LISTED)
+        .filter(|more| *more > 0)
+    {
+        show::line(&format!(
+            "and {} more (-o json lists them all)",
+            count(more)
+        ))?;
+    }
+    show::line("")?;
+    Ok(())
+}
+
+/// The guardrails that the plan exceeds.
+pub fn exceeded<'a>(planned: &'a Planned<'_>) -> impl Iterator<Item = &'a Judgement> {
+    planned
+        .plan
+        .guardrails
+        .iter()
+        .filter(|judgement| judgement.exceeded)
+}
+
+/// What a guardrail would do.
+pub fn would_wait(judgement: &Judgement) -> String {
+    let what = match judgement.name {
+        Guardrail::MaxChangedDevices => "would change",
+        Guardrail::MaxLeaving => "would go back to ConfigurationManager",
+    };
+    format!(
+        "{} {what}, and {} allows {} ({}): these changes would wait for a person's approval.",
+        plural(judgement.devices, "device"),
+        match judgement.name {
+            Guardrail::MaxChangedDevices => "maxChangedDevices",
+            Guardrail::MaxLeaving => "maxLeaving",
+        },
+        count(judgement.limit),
+        judgement.allowed,
+    )
+}
+
+/// Why nothing of the plan would be written for now.
+pub fn standing_still(planned: &Planned<'_>) -> Vec<String> {
+    let desired = planned.engine.desired();
+    let mut lines = Vec::new();
+    if desired.suspend {
+        lines.push("The fleet is suspended: nothing would be written to its estate.".to_owned());
+    }
+    if desired.mode == diarchy_core::desired::Mode::Observe {
+        lines
+            .push("The fleet is only observed: nothing would be written to its estate.".to_owned());
+    }
+    if let Some(freeze) = desired.guardrails.open_freeze(planned.engine.now()) {
+        lines.push(format!(
+            "Freeze `{}` lasts until {}: nothing would be written before.",
+            freeze.name, freeze.to
+        ));
+    }
+    lines
+}
+
+/// What it comes to, in one sentence.
+pub fn conclusion(planned: &Planned<'_>) -> String {
+    let plan = &planned.plan;
+    if plan.is_empty() {
+        return "Nothing would change.".to_owned();
+    }
+    let (joining, leaving) = (
+        plan.count_to(Authority::Intune),
+        plan.count_to(Authority::ConfigurationManager),
+    );
+    let mut parts = Vec::new();
+    if joining > 0 {
+        parts.push(format!("move {} to Intune", count(joining)));
+    }
+    if leaving > 0 {
+        parts.push(format!("move {} to ConfigurationManager", count(leaving)));
+    }
+    if !plan.hand_overs.is_empty() {
+        let handed = count(plan.hand_overs.len());
+        parts.push(format!("hand {handed} over between assignments"));
+    }
+    format!(
+        "Would {} (devices and workloads). {}",
+        parts.join(", "),
+        plan.digest(&planned.engine)
+    )
+}

@@ -1,0 +1,207 @@
+//! `diarchy up`
+
+mod screen;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use diarchy_clock::Clock;
+use diarchy_git::{Cache, Options, Source};
+use diarchy_operator::connect::{Connect, SecretsFolder};
+use diarchy_operator::report::PassReport;
+use diarchy_operator::store::Store;
+use diarchy_operator::{Operator, Setup};
+
+use crate::arguments::{Format, Up};
+use crate::failure::{Failure, Outcome};
+use crate::simulated::{Published, SPEED, SimulatedEstates, Simulators, World, clock};
+use crate::{show, sources};
+
+use screen::Screen;
+
+/// Runs the loop.
+pub async fn run(arguments: &Up) -> Result<Outcome, Failure> {
+    let store = match &arguments.state {
+        Some(file) => Store::open(file)?,
+        None => Store::in_memory()?,
+    };
+    let ground = Ground::new(arguments).await?;
+    let mut operator = Operator::new(Setup {
+        source: source(arguments),
+        options: Options {
+            reference: arguments.reference.clone(),
+            path: arguments.repository.path.clone(),
+        },
+        only: arguments.fleet.fleet.clone(),
+        store,
+        clock: ground.clock.clone(),
+        connect: ground.connect(arguments),
+        approve: arguments.approve,
+    });
+    let mut screen = Screen::new(arguments.output, arguments.state.as_deref());
+    let outcome = tokio::select! {
+        outcome = passes(&mut operator, arguments, &ground.clock, &mut screen) => outcome,
+        _ = interrupted() => {
+            screen.interrupted();
+            Ok(Outcome::Same)
+        }
+    };
+    screen.end()?;
+    ground.end().await;
+    outcome
+}
+
+/// Pass after pass, until the fleet has converged or time is up, where that was asked for.
+async fn passes(
+    operator: &mut Operator,
+    arguments: &Up,
+    clock: &Clock,
+    screen: &mut Screen,
+) -> Result<Outcome, Failure> {
+    let deadline = arguments
+        .timeout
+        .map(|timeout| Instant::now() + timeout.length());
+    loop {
+        let report = operator.pass().await?;
+        screen.pass(&report)?;
+        if arguments.until_converged && report.is_converged() {
+            screen.converged(&report)?;
+            return Ok(Outcome::Same);
+        }
+        if arguments.once {
+            return Ok(outcome(&report));
+        }
+        let wait = clock.sleep(operator.interval());
+        match deadline {
+            None => wait.await,
+            Some(deadline) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                if tokio::time::timeout(left, wait).await.is_err() {
+                    screen.timed_out(&report)?;
+                    return Ok(if arguments.until_converged {
+                        Outcome::Differs
+                    } else {
+                        Outcome::Same
+                    });
+                }
+            }
+        }
+    }
+}
+
+fn outcome(report: &PassReport) -> Outcome {
+    if report.is_converged() {
+        Outcome::Same
+    } else {
+        Outcome::Differs
+    }
+}
+
+/// Ctrl-C, or the end that a service manager asks for.
+async fn interrupted() {
+    let interrupt = tokio::signal::ctrl_c();
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! { _ = interrupt => {}, _ = terminate.recv() => {} }
+        }
+        Err(_) => {
+            let _ = interrupt.await;
+        }
+    }
+}
+
+fn source(arguments: &Up) -> Source {
+    let place = &arguments.repository.repository;
+    if arguments.repository.working_tree {
+        Source::WorkingTree(PathBuf::from(place))
+    } else {
+        Source::Repository(place.clone())
+    }
+}
+
+/// What the loop runs on: a clock, and simulated estates where they were asked for.
+struct Ground {
+    clock: Clock,
+    simulators: Option<Simulators>,
+    addresses: Option<
+        std::collections::BTreeMap<diarchy_core::resource::ObjectName, crate::simulated::Address>,
+    >,
+}
+
+impl Ground {
+    async fn new(arguments: &Up) -> Result<Self, Failure> {
+        let Some(devices) = arguments.simulate.simulate else {
+            if arguments.state.is_none() {
+                return Err(Failure::argument(
+                    "a real estate needs a state that outlives the process",
+                    "name a file with --state",
+                ));
+            }
+            return Ok(Self {
+                clock: Clock::system(),
+                simulators: None,
+                addresses: None,
+            });
+        };
+        let folder = arguments.state.as_deref().map(world_folder);
+        if let Some(published) = folder.as_deref().and_then(Published::find)
+            && let Some(clock) = published.clock()
+        {
+            show::note("using the simulated estates that run already");
+            return Ok(Self {
+                clock,
+                simulators: None,
+                addresses: Some(published.addresses()),
+            });
+        }
+        let loaded = sources::load_valid(
+            &arguments.repository,
+            arguments.reference.as_deref(),
+            &mut Cache::default(),
+        )?;
+        let speed = arguments.simulate.speed.unwrap_or(SPEED);
+        let clock = clock(&loaded.fleets, folder.as_deref(), speed)?;
+        let world = World {
+            devices,
+            seed: arguments.simulate.seed,
+            unprepared: arguments.simulate.unprepared,
+            folder,
+        };
+        let simulators = Simulators::start(&loaded.fleets, &world, &clock).await?;
+        Ok(Self {
+            clock,
+            addresses: Some(simulators.addresses()),
+            simulators: Some(simulators),
+        })
+    }
+
+    fn connect(&self, arguments: &Up) -> Box<dyn Connect> {
+        match &self.addresses {
+            Some(addresses) => {
+                Box::new(SimulatedEstates::new(addresses.clone(), self.clock.clone()))
+            }
+            None => Box::new(SecretsFolder::new(
+                arguments.secrets.clone(),
+                self.clock.clone(),
+            )),
+        }
+    }
+
+    async fn end(self) {
+        if let Some(simulators) = self.simulators {
+            simulators.shutdown().await;
+        }
+    }
+}
+
+/// Where simulated worlds are kept: beside the state.
+pub fn world_folder(state: &Path) -> PathBuf {
+    let mut name = state.as_os_str().to_owned();
+    name.push(".world");
+    PathBuf::from(name)
+}
+
+/// Whether a screen is for people.
+const fn is_text(format: Format) -> bool {
+    matches!(format, Format::Text)
+}

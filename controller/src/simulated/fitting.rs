@@ -1,0 +1,62 @@
+//! A simulated site that fits a repository, as a person would have prepared it.
+
+use diarchy_core::workload::{Slider, Workload};
+use diarchy_fleet::inventory::Wanted;
+use diarchy_git::LoadedFleet;
+use diarchy_simulator::{Setup, SliderSetup};
+
+use super::World;
+
+/// The site for a fleet.
+pub fn setup(fleet: &LoadedFleet, world: &World) -> Setup {
+    let desired = &fleet.desired;
+    let mut setup = Setup::new(world.seed, world.devices);
+    setup.fleet.clone_from(&desired.fleet.name);
+    setup.site_code = fleet.spec.site_code();
+    setup.tenant_id = fleet.spec.tenant_id();
+    setup.unprepared = world.unprepared;
+    if let Some(policy) = &desired.policy {
+        for workload in Workload::ASSIGNABLE {
+            let Some(slider) = policy.slider(workload) else {
+                continue;
+            };
+            let staged = SliderSetup {
+                slider: position(slider),
+                pilot_collection: policy.pilot_collection(workload).map(ToOwned::to_owned),
+            };
+            setup.workloads.insert(counterpart(workload), staged);
+        }
+        setup
+            .enrollment_pilot_collection
+            .clone_from(&policy.enrollment.pilot_collection);
+    }
+    let request = diarchy_operator::request(desired);
+    if let Wanted::Only(collections) = request.collections {
+        setup.collections = collections.iter().map(ToString::to_string).collect();
+    }
+    if let Wanted::Only(groups) = request.groups {
+        setup.entra_groups = groups.into_iter().collect();
+    }
+    setup
+}
+
+const fn position(slider: Slider) -> diarchy_simulator::Slider {
+    match slider {
+        Slider::ConfigurationManager => diarchy_simulator::Slider::ConfigurationManager,
+        Slider::PilotIntune => diarchy_simulator::Slider::PilotIntune,
+        Slider::Intune => diarchy_simulator::Slider::Intune,
+    }
+}
+
+/// The simulator has words of its own, so that it cannot share a mistake with the client.
+const fn counterpart(workload: Workload) -> diarchy_simulator::Workload {
+    match workload {
+        Workload::CompliancePolicies => diarchy_simulator::Workload::CompliancePolicies,
+        Workload::ResourceAccess => diarchy_simulator::Workload::ResourceAccess,
+        Workload::DeviceConfiguration => diarchy_simulator::Workload::DeviceConfiguration,
+        Workload::WindowsUpdatePolicies => diarchy_simulator::Workload::WindowsUpdatePolicies,
+        Workload::EndpointProtection => diarchy_simulator::Workload::EndpointProtection,
+        Workload::ClientApps => diarchy_simulator::Workload::ClientApps,
+        Workload::OfficeClickToRun => diarchy_simulator::Workload::OfficeClickToRun,
+    }
+}

@@ -1,0 +1,176 @@
+//! Simulated estates: one for each fleet of a repository, made to fit it.
+
+mod address;
+mod fitting;
+
+pub use address::{Address, Published};
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use diarchy_clock::Clock;
+use diarchy_core::code::Code;
+use diarchy_core::resource::ObjectName;
+use diarchy_fleet::graph::{GraphClient, GraphOptions};
+use diarchy_fleet::inventory::Estate;
+use diarchy_fleet::site::{SiteClient, SiteCredentials, SiteOptions};
+use diarchy_fleet::{CaBundle, ClientCredentials, Counters, Secret, Service, TransportOptions};
+use diarchy_git::LoadedFleet;
+use diarchy_operator::connect::Connect;
+use diarchy_operator::error::OperatorError;
+use diarchy_simulator::{Options, Simulator, SimulatorError};
+use jiff::Timestamp;
+
+use crate::failure::Failure;
+
+/// When simulated time begins: a Monday morning, so that windows of office hours are open.
+pub const BEGINNING: &str = "2026-11-23T08:00:00Z";
+
+/// How fast simulated time runs unless it is told otherwise: an hour in three seconds.
+pub const SPEED: f64 = 1200.0;
+
+/// What the simulated estates are like.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// Devices of each fleet.
+    pub devices: u32,
+    /// Two worlds of the same seed are the same.
+    pub seed: u64,
+    /// Leaves out what a person would have prepared.
+    pub unprepared: bool,
+    /// Where the worlds are kept; without it they end with the process.
+    pub folder: Option<PathBuf>,
+}
+
+/// The simulated estates that run in this process.
+pub struct Simulators {
+    running: BTreeMap<ObjectName, Simulator>,
+}
+
+impl Simulators {
+    /// Starts one for each fleet.
+    pub async fn start(
+        fleets: &[LoadedFleet],
+        world: &World,
+        clock: &Clock,
+    ) -> Result<Self, Failure> {
+        let mut running = BTreeMap::new();
+        for fleet in fleets {
+            let name = fleet.desired.fleet.clone();
+            let setup = fitting::setup(fleet, world);
+            let mut options = Options::new(setup, clock.clone());
+            options.directory = world.folder.as_ref().map(|folder| place(folder, &name));
+            let simulator = diarchy_simulator::start(options)
+                .await
+                .map_err(|error| failed(&error))?;
+            running.insert(name, simulator);
+        }
+        Ok(Self { running })
+    }
+
+    /// Where they are and how they are reached.
+    pub fn addresses(&self) -> BTreeMap<ObjectName, Address> {
+        self.running
+            .iter()
+            .map(|(name, simulator)| (name.clone(), Address::of(simulator)))
+            .collect()
+    }
+
+    /// Ends them; what they hold is on disk by then.
+    pub async fn shutdown(self) {
+        for simulator in self.running.into_values() {
+            if let Err(error) = simulator.shutdown().await {
+                tracing::warn!(%error, "a simulated estate did not end well");
+            }
+        }
+    }
+}
+
+/// The clock of simulated worlds: from where it stood last, or from the beginning.
+pub fn clock(fleets: &[LoadedFleet], folder: Option<&Path>, speed: f64) -> Result<Clock, Failure> {
+    let mut start: Timestamp = BEGINNING
+        .parse()
+        .map_err(|_| Failure::argument("the beginning of time cannot be read", "report it"))?;
+    for fleet in fleets {
+        let Some(folder) = folder else { break };
+        let place = place(folder, &fleet.desired.fleet);
+        if let Some(last) =
+            diarchy_simulator::resume_time(&place).map_err(|error| failed(&error))?
+        {
+            start = start.max(last);
+        }
+    }
+    Clock::scaled(start, speed)
+        .map_err(|error| Failure::argument(error.to_string(), "give --speed such a number"))
+}
+
+fn place(folder: &Path, fleet: &ObjectName) -> PathBuf {
+    folder.join(&fleet.namespace).join(&fleet.name)
+}
+
+fn failed(error: &SimulatorError) -> Failure {
+    let remedy = match error {
+        SimulatorError::Log(_) | SimulatorError::ClockBehind { .. } => {
+            "use the same --simulate, --seed and repository as before, or another --state"
+        }
+        _ => "see what it says",
+    };
+    Failure::new(
+        Code::StateNotUsable,
+        format!("the simulated estate cannot start: {error}"),
+        remedy,
+    )
+}
+
+/// Reaches simulated estates instead of those that a fleet names.
+pub struct SimulatedEstates {
+    addresses: BTreeMap<ObjectName, Address>,
+    clock: Clock,
+}
+
+impl SimulatedEstates {
+    /// Reaches the estates at `addresses`.
+    pub const fn new(addresses: BTreeMap<ObjectName, Address>, clock: Clock) -> Self {
+        Self { addresses, clock }
+    }
+}
+
+impl Connect for SimulatedEstates {
+    fn connect(&self, fleet: &LoadedFleet) -> Result<Estate, OperatorError> {
+        let name = &fleet.desired.fleet;
+        let address = self
+            .addresses
+            .get(name)
+            .ok_or_else(|| OperatorError::SecretMissing {
+                what: format!("the simulated estate of fleet {name}"),
+                place: "it was not there when the simulation began; start again".to_owned(),
+            })?;
+        let transport = |service| -> Result<TransportOptions, OperatorError> {
+            let mut options = TransportOptions::for_service(service);
+            options.ca_bundle = Some(CaBundle::read(service, address.ca.as_bytes())?);
+            Ok(options)
+        };
+        let counters = std::sync::Arc::new(Counters::default());
+        let graph = GraphOptions {
+            tenant_id: fleet.spec.tenant_id(),
+            endpoint: address.graph.clone(),
+            authority: address.authority.clone(),
+            beta: fleet.spec.intune.beta,
+            credentials: ClientCredentials {
+                client_id: address.client_id.clone(),
+                client_secret: Secret::new(address.client_secret.clone()),
+            },
+            transport: transport(Service::Graph)?,
+        };
+        let site = SiteOptions {
+            admin_service: vec![address.admin_service.clone()],
+            credentials: SiteCredentials::Token(Secret::new(address.admin_token.clone())),
+            transport: transport(Service::AdminService)?,
+        };
+        Ok(Estate {
+            graph: GraphClient::new(&graph, &self.clock, &counters)?,
+            site: SiteClient::new(&site, &self.clock, &counters)?,
+            clock: self.clock.clone(),
+        })
+    }
+}
