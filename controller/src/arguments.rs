@@ -74,7 +74,7 @@ pub enum Command {
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(Simulate),
     /// Work with the devices of an estate
-    #[command(subcommand)]
+    #[command(subcommand, after_help = INVENTORY_EXAMPLES)]
     Inventory(Inventory),
     /// Print the custom resource definitions, or write them to a folder
     #[command(after_help = "Example:\n  diarchy crds | kubectl apply --server-side -f -")]
@@ -86,6 +86,7 @@ pub enum Command {
         shell: Shell,
     },
     /// Print the version
+    #[command(after_help = "Example:\n  diarchy version -o json")]
     Version {
         /// How to print it
         #[arg(short, long, value_enum, default_value_t = Format::Text)]
@@ -137,7 +138,7 @@ Examples:
 pub struct Repository {
     /// A git repository, a folder within one, or a file:// URL
     #[arg(value_name = "REPO")]
-    pub repository: String,
+    pub place: String,
     /// Read only this folder of it
     #[arg(long, value_name = "PATH")]
     pub path: Option<String>,
@@ -346,7 +347,7 @@ pub struct Validate {
 /// How findings are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Findings {
-    /// One line each: file:line:column: code: problem: remedy
+    /// One line each, with file, line, column, code, problem and remedy
     Text,
     /// One JSON document
     Json,

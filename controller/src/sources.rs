@@ -24,7 +24,7 @@ pub fn load(
         reference: reference.map(ToOwned::to_owned),
         path: repository.path.clone(),
     };
-    let place = &repository.repository;
+    let place = &repository.place;
     let outside_git = || reference.is_none() && !diarchy_git::is_in_repository(place);
     let source = if repository.working_tree || (Path::new(place).is_dir() && outside_git()) {
         Source::WorkingTree(place.into())

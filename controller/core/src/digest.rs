@@ -33,8 +33,10 @@ impl Digest {
     /// Its first eight bytes as a number: for drawing lots.
     #[must_use]
     pub fn lot(&self) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+        self.0
+            .iter()
+            .take(8)
+            .fold(0, |lot, byte| lot << 8 | u64::from(*byte))
     }
 }
 

@@ -45,13 +45,13 @@ pub fn judge(changes: &[Change], guardrails: &Guardrails, co_managed: usize) -> 
             .collect();
         rows.len()
     };
-    let changed = devices(&|_| true);
+    let all = devices(&|_| true);
     let leaving = devices(&|change| change.to == Authority::ConfigurationManager);
     [
         (
             Guardrail::MaxChangedDevices,
             guardrails.max_changed_devices,
-            changed,
+            all,
         ),
         (Guardrail::MaxLeaving, guardrails.max_leaving, leaving),
     ]

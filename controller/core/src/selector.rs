@@ -294,9 +294,12 @@ pub struct Selector {
 }
 
 /// Folds text as both services compare it: Unicode lower case.
+///
+/// A sigma is lower-cased by its place in a word, which a pattern that ends within the word would
+/// miss; both of its forms are one letter here.
 #[must_use]
 pub fn fold(text: &str) -> String {
-    text.to_lowercase()
+    text.to_lowercase().replace('ς', "σ")
 }
 
 #[cfg(test)]

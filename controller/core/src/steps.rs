@@ -6,7 +6,7 @@
 //! know a device with the one but not the other (memdocs: comanage/workloads.md).
 
 use crate::desired::AssignmentIndex;
-use crate::engine::Engine;
+use crate::engine::{Engine, Outcome};
 use crate::plan::{Change, HandOver};
 use crate::workload::{Authority, Slider, Workload};
 
@@ -105,7 +105,19 @@ fn is_due(engine: &Engine<'_>, change: &Change) -> bool {
         }
         (Workload::EndpointProtection, Authority::ConfigurationManager) => {
             is_at_intune(Workload::DeviceConfiguration) == Some(false)
+                && !is_in_doubt(engine, change.row)
         }
         _ => true,
     }
+}
+
+/// Whether the device's DeviceConfiguration may yet be given to Intune, and EndpointProtection with
+/// it: nothing is taken back while that is not known.
+fn is_in_doubt(engine: &Engine<'_>, row: usize) -> bool {
+    let workload = Workload::DeviceConfiguration;
+    engine.desired().slider(workload) == Some(Slider::PilotIntune)
+        && matches!(
+            engine.outcome(row, workload),
+            Some(Outcome::Held { .. } | Outcome::Ambiguous(_)) | None
+        )
 }

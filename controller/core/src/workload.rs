@@ -208,8 +208,8 @@ impl WorkloadSet {
 
     /// How many it has, 0 to 7.
     #[must_use]
-    pub const fn len(self) -> u32 {
-        self.0.count_ones()
+    pub const fn len(&self) -> usize {
+        self.0.count_ones() as usize
     }
 
     /// What it has, in the workloads' order.

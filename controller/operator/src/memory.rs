@@ -9,6 +9,8 @@ use diarchy_core::workload::{Authority, Workload};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::revert::LastGood;
+
 /// What the loop remembers of one fleet.
 ///
 /// Losing it moves no device: without an accepted end state everything waits for a person, and
@@ -35,8 +37,12 @@ pub struct FleetMemory {
     pub sent: Vec<(Timestamp, usize)>,
     /// How many devices the last believed inventories had.
     pub sizes: Option<Sizes>,
-    /// The display name of the revision that was last carried out.
-    pub revision: Option<String>,
+    /// The last good version of each assignment, by name.
+    #[serde(default)]
+    pub last_good: BTreeMap<String, LastGood>,
+    /// Assignments that are gone and take their devices back, by name.
+    #[serde(default)]
+    pub reverting: BTreeMap<String, LastGood>,
 }
 
 /// The last thing written for a device and a workload.
@@ -46,6 +52,9 @@ pub struct LastWrite {
     pub at: Timestamp,
     /// Where it went.
     pub to: Authority,
+    /// Whether the client was asked to poll its policy since.
+    #[serde(default)]
+    pub notified: bool,
 }
 
 /// How many devices each inventory had.

@@ -15,6 +15,7 @@ use crate::connect::Connect;
 use crate::error::OperatorError;
 use crate::pass::FleetPass;
 use crate::report::{FleetReport, PassReport, RefusedRevision};
+use crate::revert;
 use crate::store::Store;
 
 /// Where the last good revision is remembered.
@@ -250,13 +251,21 @@ impl Operator {
                 lever: LeverMemory::default(),
             },
         };
+        let mut memory = self.setup.store.memory(&name)?;
+        let before = memory.clone();
+        revert::note(&fleet.desired, uids, &mut memory);
+        if memory != before {
+            self.setup.store.remember(&name, &memory)?;
+        }
+        let (desired, uids) = revert::with_reverting(&fleet.desired, uids, &memory);
         let pass = FleetPass {
             fleet,
+            desired: &desired,
             revision,
             estate: &connected.estate,
             store: &self.setup.store,
             clock: &self.setup.clock,
-            uids,
+            uids: &uids,
             approve: self.setup.approve,
         };
         let report = pass.run(&mut connected.lever).await;

@@ -24,13 +24,16 @@ use crate::gather;
 use crate::hold::{self, Hold};
 use crate::memory::{FleetMemory, Sizes};
 use crate::report::FleetReport;
+use crate::revert;
 use crate::store::Store;
 use crate::{status, summary, write};
 
 /// Everything that a pass over one fleet needs.
 pub struct FleetPass<'a> {
-    /// What git asks, and how it is written.
+    /// The fleet as git has it.
     pub fleet: &'a LoadedFleet,
+    /// What git asks, and what goes back because git asks for it no more.
+    pub desired: &'a Desired,
     /// The revision in force.
     pub revision: &'a str,
     /// The services.
@@ -66,10 +69,13 @@ impl FleetPass<'_> {
     ///
     /// [`OperatorError::State`] when the state cannot be read or written: then nothing was sent.
     pub async fn run(&self, lever: &mut LeverMemory) -> Result<FleetReport, OperatorError> {
-        let desired = &self.fleet.desired;
+        let desired = self.desired;
         let mut memory = self.store.memory(&desired.fleet)?;
         let before = memory.clone();
         let readings = self.estate.read(&gather::request(desired)).await;
+        if let Ok(state) = &readings.site.state {
+            revert::forget(state, &mut memory);
+        }
         let (devices, found) = self.join(&readings, &mut memory);
         let sizes = sizes(&readings, &devices);
         let shown = self.shown(&devices, &memory);
@@ -91,7 +97,7 @@ impl FleetPass<'_> {
 
     /// Both inventories as one, with everything that is inferred or remembered of the devices.
     fn join(&self, readings: &Readings, memory: &mut FleetMemory) -> (Vec<Device>, JoinReport) {
-        let desired = &self.fleet.desired;
+        let desired = self.desired;
         let span = |length| SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX);
         let joined = join(
             readings,
@@ -113,7 +119,7 @@ impl FleetPass<'_> {
     }
 
     fn shown(&self, devices: &[Device], memory: &FleetMemory) -> summary::Shown {
-        let desired = &self.fleet.desired;
+        let desired = self.desired;
         let in_flight = in_flight(memory, self.clock.now());
         summary::Shown::new(desired, devices, &in_flight)
     }
@@ -125,7 +131,7 @@ impl FleetPass<'_> {
         sizes: Option<Sizes>,
         memory: &mut FleetMemory,
     ) -> Result<Decided<'i>, OperatorError> {
-        let desired: &Desired = &self.fleet.desired;
+        let desired = self.desired;
         let now = self.clock.now();
         let engine = Engine::new(desired, inventory, now);
         let (admitted, admissions) = admission::admit(&engine, &memory.admissions());
@@ -146,7 +152,7 @@ impl FleetPass<'_> {
 
     /// The name of the fleet, as the audit trail has it.
     pub fn name(&self) -> String {
-        self.fleet.desired.fleet.to_string()
+        self.desired.fleet.to_string()
     }
 
     fn impossible(&self, error: &dyn std::error::Error) -> OperatorError {

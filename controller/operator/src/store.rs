@@ -517,6 +517,7 @@ mod tests {
             crate::memory::LastWrite {
                 at: now(),
                 to: diarchy_core::workload::Authority::Intune,
+                notified: false,
             },
         );
         let store = Store::open(&file).unwrap();

@@ -16,8 +16,8 @@ use crate::error::OperatorError;
 use crate::hold::Hold;
 use crate::journal::{AuditJournal, SentRule};
 use crate::memory::{FleetMemory, LastWrite};
-use crate::moves;
 use crate::pass::{Decided, FleetPass};
+use crate::{moves, notify};
 
 /// What was written.
 #[derive(Debug, Default)]
@@ -71,6 +71,7 @@ pub async fn carry_out(
             &LeverOptions::default(),
         )
         .await;
+    notify::notify(pass, decided, state, memory, &journal).await?;
     let (rules, requests) = journal.finish();
     remember(&decided.engine, &rules, memory, pass.clock.now());
     let mut problems: Vec<String> = report.blocked.iter().filter_map(blocked).collect();
@@ -254,7 +255,11 @@ fn remember(engine: &Engine<'_>, rules: &[SentRule], memory: &mut FleetMemory, n
         } else {
             Authority::ConfigurationManager
         };
-        let write = LastWrite { at: rule.at, to };
+        let write = LastWrite {
+            at: rule.at,
+            to,
+            notified: false,
+        };
         memory.wrote(inventory.first_id(*row), rule.workload, write);
     }
     memory.sent.push((now, rules.len()));

@@ -43,7 +43,7 @@ pub use acts::{Act, ActError};
 pub use control::Control;
 pub use faults::{Failure, Fault, FaultId, Service};
 pub use judge::{Finding, Verdict, judge};
-pub use log::{Cause, Effect, Entry, LogError};
+pub use log::{Cause, Effect, Entry, LogError, read_log};
 pub use setup::{
     BadRule, Behaviour, ClientIdentifier, KeyLookup, Latency, Limits, Options, Setup, Slider,
     SliderSetup, Span, UnknownWorkload, Workload,

@@ -263,6 +263,18 @@ pub(crate) fn store_time(directory: &Path, now: Timestamp) -> Result<(), LogErro
         .map_err(|error| io_error(&path, &error))
 }
 
+/// The write log in `directory`, with the setup that it began with; none if there is no world.
+///
+/// It may be read while a simulator appends to it: a line that is being written is left out.
+///
+/// # Errors
+///
+/// [`LogError`] when there is one that cannot be read.
+pub fn read_log(directory: &Path) -> Result<Option<(Setup, Vec<Entry>)>, LogError> {
+    let read = read(&directory.join(LOG))?;
+    Ok(read.map(|(header, entries, _)| (header.setup, entries)))
+}
+
 /// The last time that is known of the world in `directory`; none if there is no world.
 ///
 /// # Errors

@@ -9,6 +9,8 @@ mod simulate;
 mod up;
 mod validate;
 
+use std::io::Write as _;
+
 use clap::CommandFactory as _;
 use serde::Serialize;
 
@@ -29,7 +31,10 @@ pub async fn run(command: Command) -> Result<Outcome, Failure> {
         Command::Crds(arguments) => crds::run(&arguments),
         Command::Completions { shell } => {
             let mut command = Arguments::command();
-            clap_complete::generate(shell, &mut command, "diarchy", &mut std::io::stdout());
+            // Into memory first: the library panics when its reader goes away.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command, "diarchy", &mut script);
+            std::io::stdout().lock().write_all(&script)?;
             Ok(Outcome::Same)
         }
         Command::Version { output } => version(output),

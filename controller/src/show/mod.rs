@@ -1,4 +1,4 @@
-//! What people see: colours that obey NO_COLOR and a pipe, tables, numbers.
+//! What people see: colours that obey `NO_COLOR` and a pipe, tables, numbers.
 
 mod number;
 mod table;

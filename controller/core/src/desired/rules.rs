@@ -213,8 +213,17 @@ fn collections_named(selector: &Selector) -> impl Iterator<Item = (usize, usize,
 
 /// An assignment for a workload whose slider is not a pilot changes nothing.
 fn warn_of_no_effect(tenant: &Tenant, findings: &mut Vec<Finding>) {
+    let policy = match (
+        tenant.policies.as_slice(),
+        tenant.failed_policies.as_slice(),
+    ) {
+        ([policy], []) => Some(policy),
+        ([], []) => None,
+        // Which sliders are meant is known when the policies are mended.
+        _ => return,
+    };
     for assignment in &tenant.assignments {
-        let slider = tenant.policies.first().and_then(|policy| {
+        let slider = policy.and_then(|policy| {
             policy.workloads[assignment.workload.index()]
                 .as_ref()
                 .map(|workload| workload.slider)
@@ -277,6 +286,90 @@ fn distance(one: &str, other: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::desired::{
+        Enrollment, FleetSpec, Guardrails, Header, Named, OnDelete, Prerequisites, Resources,
+        assemble,
+    };
+    use crate::duration::Span;
+    use crate::finding::Origin;
+    use crate::resource::Kind;
+
+    const FLEET: &str = "contoso";
+
+    fn header(name: &str) -> Header {
+        Header {
+            origin: Origin(0),
+            namespace: Some(FLEET.to_owned()),
+            name: name.to_owned(),
+        }
+    }
+
+    fn policy(name: &str) -> PolicySpec {
+        PolicySpec {
+            header: header(name),
+            fleet: FLEET.to_owned(),
+            enrollment: Enrollment::default(),
+            prerequisites: Prerequisites::default(),
+            workloads: [const { None }; 7],
+        }
+    }
+
+    fn failed_policy(name: &str) -> Named {
+        Named {
+            header: header(name),
+            kind: Kind::CoManagementPolicy,
+            fleet: Some(FLEET.to_owned()),
+        }
+    }
+
+    /// How often an assignment is said to have no effect beside these policies.
+    fn warnings(policies: Vec<PolicySpec>, named: Vec<Named>) -> usize {
+        let fleet = FleetSpec {
+            header: header(FLEET),
+            suspend: false,
+            mode: Mode::Enforce,
+            guardrails: Guardrails::default(),
+            stale_after: Span::days(30),
+            online_within: Span::days(1),
+        };
+        let assignment = AssignmentSpec {
+            header: header("apps"),
+            fleet: FLEET.to_owned(),
+            workload: Workload::ClientApps,
+            group: "desks".to_owned(),
+            authority: Authority::Intune,
+            priority: 0,
+            mode: Mode::Enforce,
+            suspend: false,
+            paused: false,
+            admit_when: None,
+            requires: Vec::new(),
+            rollout: None,
+            on_delete: OnDelete::Retain,
+        };
+        let resources = Resources {
+            fleets: vec![fleet],
+            policies,
+            assignments: vec![assignment],
+            named,
+            ..Resources::default()
+        };
+        let is_it = |finding: &&Finding| finding.code == Code::NoEffect;
+        assemble(resources).findings.iter().filter(is_it).count()
+    }
+
+    #[test]
+    fn an_assignment_has_no_effect_without_a_policy_or_beside_one_that_leaves_it_out() {
+        assert_eq!(warnings(vec![], vec![]), 1);
+        assert_eq!(warnings(vec![policy("one")], vec![]), 1);
+    }
+
+    #[test]
+    fn nothing_is_said_of_effects_while_the_policy_is_in_doubt() {
+        assert_eq!(warnings(vec![], vec![failed_policy("one")]), 0);
+        assert_eq!(warnings(vec![policy("one")], vec![failed_policy("two")]), 0);
+        assert_eq!(warnings(vec![policy("one"), policy("two")], vec![]), 0);
+    }
 
     #[test]
     fn a_slip_of_the_pen_is_recognised() {

@@ -58,19 +58,16 @@ pub struct Eligibility<'a> {
 
 impl<'a> Eligibility<'a> {
     pub(super) fn new(desired: &Desired, inventory: &'a Inventory) -> Self {
-        let defaults;
-        let prerequisites = match &desired.policy {
-            Some(policy) => &policy.prerequisites,
-            None => {
-                defaults = Prerequisites::default();
-                &defaults
-            }
-        };
+        let defaults = Prerequisites::default();
+        let prerequisites = desired
+            .policy
+            .as_ref()
+            .map_or(&defaults, |policy| &policy.prerequisites);
         Self {
             inventory,
             os: inventory
                 .text(TextKey::OsVersion)
-                .table(|version| judge_os(version, &prerequisites.minimum_os)),
+                .table(|version| judge_os(version.map(|text| &**text), &prerequisites.minimum_os)),
             joined: inventory.text(TextKey::JoinType).table(|joined| {
                 let joined = joined.known();
                 prerequisites
@@ -138,7 +135,7 @@ impl<'a> Eligibility<'a> {
     }
 }
 
-fn judge_os(version: Fact<&Box<str>>, minimum: &Version) -> Option<Ineligible> {
+fn judge_os(version: Fact<&str>, minimum: &Version) -> Option<Ineligible> {
     match version
         .known()
         .and_then(|text| text.parse::<Version>().ok())

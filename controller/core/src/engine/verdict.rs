@@ -263,10 +263,12 @@ impl Engine<'_> {
             return verdict;
         }
         // Those of a lower priority than the winner would not have won anyway.
-        let least = match contest.outcome {
-            Outcome::Winner(winner) => Some(self.desired.assignment(winner).priority),
-            _ => None,
+        let winner = match contest.outcome {
+            Outcome::Winner(winner) => Some(winner),
+            Outcome::Held { otherwise, .. } => otherwise,
+            Outcome::Nobody | Outcome::Ambiguous(_) => None,
         };
+        let least = winner.map(|winner| self.desired.assignment(winner).priority);
         let mut waiting = contest.not_admitted;
         waiting.retain(|index| {
             least.is_none_or(|least| self.desired.assignment(*index).priority > least)
@@ -298,7 +300,9 @@ impl Engine<'_> {
         row: usize,
         workload: Workload,
     ) -> impl Iterator<Item = AssignmentIndex> + '_ {
-        let configuration: &[AssignmentIndex] = if workload == Workload::EndpointProtection {
+        let follows = workload == Workload::EndpointProtection
+            && self.desired.slider(Workload::DeviceConfiguration) == Some(Slider::PilotIntune);
+        let configuration: &[AssignmentIndex] = if follows {
             self.assignments_of(Workload::DeviceConfiguration)
         } else {
             &[]

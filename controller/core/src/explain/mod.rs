@@ -98,7 +98,7 @@ pub fn explain(engine: &Engine<'_>, row: usize, workloads: &[Workload]) -> Expla
             .text(TextKey::Name)
             .get(row)
             .known()
-            .map(|name| name.to_string()),
+            .map(ToString::to_string),
         fleet: engine.desired().fleet.clone(),
         eligible: ineligible.is_none(),
         ineligible,
@@ -149,9 +149,11 @@ fn considered<'e>(
     row: usize,
     workload: Workload,
 ) -> impl Iterator<Item = AssignmentIndex> + 'e {
-    let configuration = (workload == Workload::EndpointProtection)
-        .then(|| engine.assignments_of(Workload::DeviceConfiguration))
-        .unwrap_or_default();
+    let configuration: &[AssignmentIndex] = if workload == Workload::EndpointProtection {
+        engine.assignments_of(Workload::DeviceConfiguration)
+    } else {
+        &[]
+    };
     let all: Vec<_> = engine
         .assignments_of(workload)
         .iter()

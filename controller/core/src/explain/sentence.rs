@@ -136,7 +136,11 @@ fn block(
     reason: BlockReason,
     because: Option<&str>,
 ) -> String {
-    let by = because.map_or_else(|| "several assignments".to_owned(), ToOwned::to_owned);
+    let by = because.unwrap_or("several assignments");
+    let (has, its) = match because {
+        Some(_) => ("has", "its"),
+        None => ("have", "their"),
+    };
     match reason {
         BlockReason::Ineligible(reason) => {
             format!(
@@ -161,10 +165,10 @@ fn block(
             format!("{by} may concern it, but its pilot collection could not be read")
         }
         BlockReason::Held => {
-            format!("it is held: whether {by} has it is not known, and it would matter")
+            format!("it is held: whether {by} {has} it is not known, and it would matter")
         }
         BlockReason::AdmitWhen => {
-            format!("{by} would move it to Intune once its admitWhen holds")
+            format!("{by} would move it to Intune once {its} admitWhen holds")
         }
     }
 }

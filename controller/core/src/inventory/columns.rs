@@ -69,7 +69,14 @@ impl Inventory {
                 .map(|(key, _)| TextColumn::new(devices.iter().map(|d| text(d, *key))))
                 .collect(),
             labels: labels(devices),
-            labels_read: flag(&|d| d.labels.as_ref().map(|_| true)),
+            labels_read: flag(&|d| {
+                // Labels that were read and are not there were read all the same.
+                if d.labels.is_unread() {
+                    Fact::Unread
+                } else {
+                    Fact::Known(true)
+                }
+            }),
             enrolled_at: TimeColumn::new(devices.iter().map(|d| d.enrolled_at)),
             last_sync: TimeColumn::new(devices.iter().map(|d| d.last_sync)),
             collections: set(devices, |d| &d.config_mgr_collections),

@@ -51,6 +51,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Device>, Vec<LineProblem>> {
             continue;
         }
         match serde_json::from_slice::<Device>(text) {
+            Ok(device) if device.id.is_empty() => problems.push(nameless(line)),
             Ok(device) => {
                 if let Some(first) = lines_of.insert(device.id.clone(), line) {
                     problems.push(duplicate(line, first, &device.id));
@@ -74,6 +75,16 @@ fn duplicate(line: usize, first: usize, id: &str) -> LineProblem {
         code: Code::InventoryDuplicate,
         problem: format!("device `{id}` stands in line {first} already"),
         remedy: "keep one line for each device".to_owned(),
+    }
+}
+
+fn nameless(line: usize) -> LineProblem {
+    LineProblem {
+        line,
+        column: 1,
+        code: Code::InventoryLine,
+        problem: "this is no device: its `id` is empty".to_owned(),
+        remedy: "write the id that `diarchy inventory export` gives it".to_owned(),
     }
 }
 
@@ -136,6 +147,13 @@ mod tests {
             ]
         );
         assert!(problems[1].problem.contains("line 1"));
+    }
+
+    #[test]
+    fn an_empty_id_is_none() {
+        let problems = read(b"{\"id\":\"\"}\n{\"id\":\"\"}\n").unwrap_err();
+        let found: Vec<_> = problems.iter().map(|p| (p.line, p.code)).collect();
+        assert_eq!(found, [(1, Code::InventoryLine), (2, Code::InventoryLine)]);
     }
 
     #[test]

@@ -140,6 +140,9 @@ fn state(planned: &Planned<'_>, index: AssignmentIndex) -> &'static str {
     }
 }
 
+/// Why something is blocked, and the assignment concerned.
+type Cause = (&'static str, Workload, Option<AssignmentIndex>);
+
 /// One row for each reason and assignment.
 pub fn blocked(planned: &Planned<'_>) -> Table {
     let mut table = Table::new(&[
@@ -149,7 +152,6 @@ pub fn blocked(planned: &Planned<'_>) -> Table {
         "DEVICES",
         "FOR EXAMPLE",
     ]);
-    type Cause = (&'static str, Workload, Option<AssignmentIndex>);
     let mut causes: BTreeMap<Cause, (usize, usize)> = BTreeMap::new();
     for blocked in &planned.plan.blocked {
         let cause = (blocked.reason.name(), blocked.workload, blocked.because);

@@ -2,10 +2,12 @@
 
 mod screen;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use diarchy_clock::Clock;
+use diarchy_core::resource::ObjectName;
 use diarchy_git::{Cache, Options, Source};
 use diarchy_operator::connect::{Connect, SecretsFolder};
 use diarchy_operator::report::PassReport;
@@ -14,7 +16,7 @@ use diarchy_operator::{Operator, Setup};
 
 use crate::arguments::{Format, Up};
 use crate::failure::{Failure, Outcome};
-use crate::simulated::{Published, SPEED, SimulatedEstates, Simulators, World, clock};
+use crate::simulated::{Address, Published, SPEED, SimulatedEstates, Simulators, World, clock};
 use crate::{show, sources};
 
 use screen::Screen;
@@ -41,7 +43,7 @@ pub async fn run(arguments: &Up) -> Result<Outcome, Failure> {
     let mut screen = Screen::new(arguments.output, arguments.state.as_deref());
     let outcome = tokio::select! {
         outcome = passes(&mut operator, arguments, &ground.clock, &mut screen) => outcome,
-        _ = interrupted() => {
+        () = interrupted() => {
             screen.interrupted();
             Ok(Outcome::Same)
         }
@@ -111,7 +113,7 @@ async fn interrupted() {
 }
 
 fn source(arguments: &Up) -> Source {
-    let place = &arguments.repository.repository;
+    let place = &arguments.repository.place;
     if arguments.repository.working_tree {
         Source::WorkingTree(PathBuf::from(place))
     } else {
@@ -123,9 +125,7 @@ fn source(arguments: &Up) -> Source {
 struct Ground {
     clock: Clock,
     simulators: Option<Simulators>,
-    addresses: Option<
-        std::collections::BTreeMap<diarchy_core::resource::ObjectName, crate::simulated::Address>,
-    >,
+    addresses: Option<BTreeMap<ObjectName, Address>>,
 }
 
 impl Ground {

@@ -1,0 +1,67 @@
+//! What a simulated estate has written down, read from outside.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use diarchy_simulator::{Cause, Effect, Entry, judge, read_log};
+use serde_json::Value;
+
+/// The writes that the world beside a state file has seen. Its fleet is `contoso/contoso`.
+pub fn writes(state: &Path) -> Vec<Entry> {
+    match read_log(&folder(state)).unwrap() {
+        Some((_, entries)) => entries,
+        None => Vec::new(),
+    }
+}
+
+fn folder(state: &Path) -> PathBuf {
+    let mut name = state.as_os_str().to_owned();
+    name.push(".world");
+    PathBuf::from(name).join("contoso/contoso")
+}
+
+/// Asserts that nothing is held against whoever wrote to the world beside a state file.
+pub fn assert_clean(state: &Path) {
+    let (setup, entries) = read_log(&folder(state)).unwrap().expect("there is a world");
+    let verdict = judge(&setup, &entries);
+    assert!(verdict.writes > 0, "nothing was written");
+    assert!(verdict.is_clean(), "{verdict:#?}");
+}
+
+/// The collections that were made, by their Comment: how often each.
+pub fn made(entries: &[Entry]) -> BTreeMap<String, usize> {
+    let mut made = BTreeMap::new();
+    for entry in entries {
+        if let (Cause::Write { body, .. }, Effect::CollectionCreated { .. }) =
+            (&entry.cause, &entry.effect)
+        {
+            let comment = body.get("Comment").and_then(Value::as_str).unwrap_or("");
+            *made.entry(comment.to_owned()).or_default() += 1;
+        }
+    }
+    made
+}
+
+/// The claims among collections that were made: epoch and installation.
+pub fn claims(entries: &[Entry]) -> Vec<(u64, String)> {
+    let claim = |comment: &String| {
+        let (epoch, installation) = comment.strip_prefix("diarchy claim: contoso ")?.split_once(' ')?;
+        Some((epoch.parse().ok()?, installation.to_owned()))
+    };
+    let mut claims: Vec<(u64, String)> = made(entries)
+        .iter()
+        .flat_map(|(comment, times)| std::iter::repeat_n(comment, *times))
+        .filter_map(claim)
+        .collect();
+    claims.sort();
+    claims
+}
+
+/// Asserts that no collection was made twice, and that one installation claimed the fleet once.
+pub fn assert_made_once(entries: &[Entry]) {
+    let made = made(entries);
+    let twice: Vec<_> = made.iter().filter(|(_, times)| **times > 1).collect();
+    assert!(twice.is_empty(), "made more than once: {twice:#?}");
+    let claims = claims(entries);
+    assert!(matches!(claims.as_slice(), [(1, _)]), "{claims:?}");
+}
