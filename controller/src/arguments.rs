@@ -105,21 +105,22 @@ Exit status: 0 valid (warnings do not count), 1 invalid, 2 it cannot be read.";
 const PLAN_EXAMPLES: &str = "\
 Examples:
   diarchy plan . --inventory devices.ndjson
-  diarchy plan . --inventory devices.ndjson.zst --from main --to HEAD -o markdown
-  diarchy plan . --inventory devices.ndjson -o json | jq '.changes[] | select(.to == \"Intune\")'
+  diarchy plan . --inventory devices.ndjson.zst --from main -o markdown
+  diarchy plan . --inventory devices.ndjson -o json | jq .counts
 
 Exit status: 0 nothing would change, 1 something would, 2 an error.";
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   diarchy explain . LAPTOP-0042 --inventory devices.ndjson
-  diarchy explain . LAPTOP-0042 --workload ClientApps --inventory devices.ndjson -o json";
+  diarchy explain . LAPTOP-0042 --inventory devices.ndjson --workload ClientApps";
 
 const UP_EXAMPLES: &str = "\
 Examples:
   diarchy up . --simulate 1000 --approve --until-converged
-  diarchy up . --simulate 1000 --state try.state      then, elsewhere: diarchy approve DIGEST --state try.state
-  diarchy up /srv/git/fleet.git --ref main --state /var/lib/diarchy/fleet.state --secrets /etc/diarchy/secrets
+  diarchy up . --simulate 1000 --state try.state
+  diarchy approve DIGEST --state try.state           elsewhere, when a plan waits
+  diarchy up /srv/fleet.git --ref main --state fleet.state --secrets secrets
 
 Exit status: 0 converged or stopped, 1 not converged in the time allowed, 2 an error.";
 
@@ -131,7 +132,7 @@ Examples:
 const INVENTORY_EXAMPLES: &str = "\
 Examples:
   diarchy inventory export . --simulate 1000 > devices.ndjson
-  diarchy inventory export . --secrets /etc/diarchy/secrets --state fleet.state --zstd -o devices.ndjson.zst";
+  diarchy inventory export . --secrets secrets --zstd -o devices.ndjson.zst";
 
 /// Where resources are read from.
 #[derive(Debug, Args)]
@@ -161,7 +162,14 @@ pub struct Devices {
     #[command(flatten)]
     pub source: DeviceSource,
     /// Which simulated estate: two of the same seed are the same
-    #[arg(long, value_name = "SEED", default_value_t = 1, requires = "simulate")]
+    // `requires` alone lets `--inventory` stand for `--simulate`, since only one of them can be given.
+    #[arg(
+        long,
+        value_name = "SEED",
+        default_value_t = 1,
+        requires = "simulate",
+        conflicts_with = "inventory"
+    )]
     pub seed: u64,
     /// The time to decide for; the present without it, or that of the simulation
     #[arg(long, value_name = "TIME")]

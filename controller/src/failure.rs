@@ -75,6 +75,14 @@ impl Failure {
         Self::new(Code::InvalidArgument, problem, remedy)
     }
 
+    /// A file or folder that cannot be written.
+    pub fn not_writable(place: &std::path::Path, error: &std::io::Error) -> Self {
+        Self::argument(
+            format!("`{}` cannot be written: {error}", place.display()),
+            "give a place that exists and that this user may write to",
+        )
+    }
+
     /// Shows the failure on standard error. A reader that has gone away is no failure to tell of.
     pub fn show(&self) {
         match self {
@@ -82,7 +90,7 @@ impl Failure {
             Self::Coded { .. } | Self::Output(_) => show::error(&self.to_string()),
             Self::Invalid { diagnostics, .. } => {
                 for diagnostic in diagnostics {
-                    show::line_on_stderr(&diagnostic.to_string());
+                    show::line_on_stderr(&show::printable(&diagnostic.to_string()));
                 }
                 show::error(&self.to_string());
             }

@@ -132,6 +132,6 @@ pub fn columns(devices: Vec<Device>) -> Result<Inventory, Failure> {
 /// Tells of warnings, which stop nothing.
 pub fn warn(loaded: &Loaded) {
     for diagnostic in &loaded.diagnostics {
-        show::line_on_stderr(&diagnostic.to_string());
+        show::line_on_stderr(&show::printable(&diagnostic.to_string()));
     }
 }

@@ -14,9 +14,9 @@ use diarchy_fleet::site::state::Claim;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::audit::{Entry, Event};
+use crate::context::FleetPass;
 use crate::error::OperatorError;
 use crate::memory::{FleetMemory, Sizes, Waiting, WaitingFor};
-use crate::pass::FleetPass;
 use crate::store::GivenApproval;
 
 /// Who approves when `up` was told to approve by itself.
@@ -127,7 +127,6 @@ pub fn hold(
     engine: &Engine<'_>,
     readings: &Readings,
     sizes: Option<Sizes>,
-    acceptance: &Acceptance,
     steps: &[Step],
     memory: &mut FleetMemory,
 ) -> Result<Option<Hold>, OperatorError> {
@@ -146,18 +145,17 @@ pub fn hold(
             waiting_for("shrink", pass, &lines, what, now),
         )?;
         if pass.approve && give(pass, memory, now)? {
-            return hold_without_shrink(pass, engine, readings, acceptance, steps, memory);
+            return hold_without_shrink(pass, engine, readings, steps, memory);
         }
         return Ok(shrunk);
     }
-    hold_without_shrink(pass, engine, readings, acceptance, steps, memory)
+    hold_without_shrink(pass, engine, readings, steps, memory)
 }
 
 fn hold_without_shrink(
     pass: &FleetPass<'_>,
     engine: &Engine<'_>,
     readings: &Readings,
-    acceptance: &Acceptance,
     steps: &[Step],
     memory: &mut FleetMemory,
 ) -> Result<Option<Hold>, OperatorError> {
@@ -178,11 +176,11 @@ fn hold_without_shrink(
         Ok(state) => state,
         Err(error) => return Ok(Some(Hold::SiteUnread(error.clone()))),
     };
-    let wants_to_write = !steps.is_empty() || acceptance.waiting.is_some();
+    // Nothing is written before there is something that a person has allowed, a claim neither.
     claim(
         pass,
         state.claim_in_force(),
-        wants_to_write,
+        !steps.is_empty(),
         engine.now(),
         memory,
     )

@@ -7,6 +7,7 @@
 pub mod audit;
 mod condition;
 pub mod connect;
+mod context;
 pub mod error;
 mod gather;
 mod hold;

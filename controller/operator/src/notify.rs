@@ -7,10 +7,10 @@ use diarchy_crds::fleet::NotifyClients;
 use diarchy_fleet::site::collection::CollectionId;
 use diarchy_fleet::site::state::SiteState;
 
+use crate::context::{Decided, FleetPass};
 use crate::error::OperatorError;
 use crate::journal::AuditJournal;
 use crate::memory::FleetMemory;
-use crate::pass::{Decided, FleetPass};
 
 /// Clients asked in one pass, so that policy is not fetched by a whole fleet at once.
 const AT_MOST: usize = 500;

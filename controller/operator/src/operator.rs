@@ -12,8 +12,8 @@ use diarchy_git::{Cache, Loaded, LoadedFleet, Options, Source};
 
 use crate::audit::{Entry, Event};
 use crate::connect::Connect;
+use crate::context::FleetPass;
 use crate::error::OperatorError;
-use crate::pass::FleetPass;
 use crate::report::{FleetReport, PassReport, RefusedRevision};
 use crate::revert;
 use crate::store::Store;

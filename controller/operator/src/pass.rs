@@ -1,66 +1,28 @@
 //! One pass over one fleet: read, decide, write, report.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use diarchy_clock::Clock;
-use diarchy_core::accept::Acceptance;
 use diarchy_core::admission;
-use diarchy_core::desired::Desired;
 use diarchy_core::engine::Engine;
 use diarchy_core::inference;
 use diarchy_core::inventory::{Device, Inventory};
 use diarchy_core::plan::Plan;
 use diarchy_core::resource::ObjectName;
-use diarchy_core::steps::{Step, steps};
+use diarchy_core::steps::steps;
 use diarchy_core::workload::Workload;
-use diarchy_fleet::inventory::{Estate, Readings};
+use diarchy_fleet::inventory::Readings;
 use diarchy_fleet::join::{JoinOptions, JoinReport, join};
 use diarchy_fleet::site::lever::LeverMemory;
-use diarchy_git::LoadedFleet;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::context::{Decided, FleetPass};
 use crate::error::OperatorError;
 use crate::gather;
-use crate::hold::{self, Hold};
+use crate::hold;
 use crate::memory::{FleetMemory, Sizes};
 use crate::report::FleetReport;
 use crate::revert;
-use crate::store::Store;
 use crate::{status, summary, write};
-
-/// Everything that a pass over one fleet needs.
-pub struct FleetPass<'a> {
-    /// The fleet as git has it.
-    pub fleet: &'a LoadedFleet,
-    /// What git asks, and what goes back because git asks for it no more.
-    pub desired: &'a Desired,
-    /// The revision in force.
-    pub revision: &'a str,
-    /// The services.
-    pub estate: &'a Estate,
-    /// The state.
-    pub store: &'a Store,
-    /// The loop's clock.
-    pub clock: &'a Clock,
-    /// The uids of the assignments that exist.
-    pub uids: &'a BTreeMap<ObjectName, String>,
-    /// Whether what waits is approved as it arises.
-    pub approve: bool,
-}
-
-/// What a pass has decided, before anything is written.
-pub struct Decided<'a> {
-    /// The rules, with rollouts where they are.
-    pub engine: Engine<'a>,
-    /// What would change.
-    pub plan: Plan,
-    /// What may be written and what waits.
-    pub acceptance: Acceptance,
-    /// The steps to take now.
-    pub steps: Vec<Step>,
-    /// Why none is taken.
-    pub hold: Option<Hold>,
-}
 
 impl FleetPass<'_> {
     /// Reads, decides, writes, reports.
@@ -140,7 +102,7 @@ impl FleetPass<'_> {
         let plan = Plan::new(&engine);
         let acceptance = hold::settle(self, &engine, &plan, memory)?;
         let steps = steps(&engine, &acceptance.cleared, &plan.hand_overs);
-        let hold = hold::hold(self, &engine, readings, sizes, &acceptance, &steps, memory)?;
+        let hold = hold::hold(self, &engine, readings, sizes, &steps, memory)?;
         Ok(Decided {
             engine,
             plan,
@@ -148,11 +110,6 @@ impl FleetPass<'_> {
             steps,
             hold,
         })
-    }
-
-    /// The name of the fleet, as the audit trail has it.
-    pub fn name(&self) -> String {
-        self.desired.fleet.to_string()
     }
 
     fn impossible(&self, error: &dyn std::error::Error) -> OperatorError {

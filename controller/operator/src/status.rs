@@ -23,9 +23,9 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::condition::{ConditionKind, Truth, merge};
+use crate::context::{Decided, FleetPass};
 use crate::error::OperatorError;
 use crate::memory::FleetMemory;
-use crate::pass::{Decided, FleetPass};
 use crate::report::FleetReport;
 use crate::summary::{self, Shown};
 

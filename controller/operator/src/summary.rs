@@ -19,9 +19,9 @@ use diarchy_fleet::site::pending::RuleState;
 use diarchy_fleet::site::pilot::PilotState;
 
 use crate::audit::{Entry, Event};
+use crate::context::{Decided, FleetPass};
 use crate::error::OperatorError;
 use crate::memory::{FleetMemory, Waiting};
-use crate::pass::{Decided, FleetPass};
 use crate::report::{FleetReport, WaitingReport};
 use crate::write::Written;
 

@@ -12,11 +12,11 @@ use diarchy_fleet::site::state::SiteState;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::audit::{Entry, Event};
+use crate::context::{Decided, FleetPass};
 use crate::error::OperatorError;
 use crate::hold::Hold;
 use crate::journal::{AuditJournal, SentRule};
 use crate::memory::{FleetMemory, LastWrite};
-use crate::pass::{Decided, FleetPass};
 use crate::{moves, notify};
 
 /// What was written.
@@ -49,6 +49,8 @@ pub async fn carry_out(
     match &decided.hold {
         Some(Hold::Unclaimed { epoch }) => return claim(pass, state, *epoch, memory).await,
         Some(_) => return Ok(Written::default()),
+        // Nobody holds the fleet as long as there is nothing to write.
+        None if state.claim_in_force().is_none() => return Ok(Written::default()),
         None => {}
     }
     let steps = due(&decided.engine, &decided.steps, memory);

@@ -19,9 +19,10 @@ pub fn run(arguments: &Crds) -> Result<Outcome, Failure> {
             write!(std::io::stdout().lock(), "{}", documents.join("---\n"))?;
         }
         Some(folder) => {
-            fs::create_dir_all(folder)?;
+            let failed = |error| Failure::not_writable(folder, &error);
+            fs::create_dir_all(folder).map_err(failed)?;
             for (name, text) in &files {
-                fs::write(folder.join(name), text)?;
+                fs::write(folder.join(name), text).map_err(failed)?;
             }
             let written = show::plural(files.len(), "definition");
             show::note(&format!("wrote {written} to {}", folder.display()));

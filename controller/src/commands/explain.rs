@@ -86,7 +86,7 @@ fn print(explanation: &Explanation) -> Result<(), Failure> {
     };
     show::line(&format!(
         "{} in fleet {fleet}: {can}",
-        show::styled(show::HEADING, name)
+        show::styled(show::HEADING, show::printable(&name))
     ))?;
     for workload in &explanation.workloads {
         print_workload(workload)?;
@@ -176,7 +176,10 @@ fn print_group(trace: &GroupTrace, depth: usize, role: &str) -> Result<(), Failu
     print_clauses(&trace.clauses, depth + 2)?;
     for entry in &trace.devices {
         let mark = mark(entry.names_it);
-        show::line(&format!("{indent}  {mark} devices: {}", entry.entry))?;
+        show::line(&format!(
+            "{indent}  {mark} devices: {}",
+            show::printable(&entry.entry)
+        ))?;
     }
     for group in &trace.include {
         print_group(group, depth + 1, "include")?;
@@ -193,8 +196,8 @@ fn print_clauses(clauses: &[ClauseTrace], depth: usize) -> Result<(), Failure> {
         show::line(&format!(
             "{indent}{} {} {}",
             mark(clause.holds),
-            clause.clause,
-            show::styled(show::FAINT, format!("({})", clause.value)),
+            show::printable(&clause.clause),
+            show::styled(show::FAINT, show::printable(&format!("({})", clause.value))),
         ))?;
     }
     Ok(())

@@ -30,7 +30,7 @@ pub async fn export(arguments: &InventoryExport) -> Result<Outcome, Failure> {
     };
     match &arguments.output {
         Some(file) => {
-            fs::write(file, bytes)?;
+            fs::write(file, bytes).map_err(|error| Failure::not_writable(file, &error))?;
             let written = show::plural(read.devices.len(), "device");
             show::note(&format!("wrote {written} to {}", file.display()));
         }

@@ -31,7 +31,7 @@ pub fn run(arguments: &Validate) -> Result<Outcome, Failure> {
 
 fn print_text(loaded: &Loaded) -> Result<(), Failure> {
     for diagnostic in &loaded.diagnostics {
-        show::line(&diagnostic.to_string())?;
+        show::line(&show::printable(&diagnostic.to_string()))?;
     }
     show::line_on_stderr(&summary(loaded));
     Ok(())

@@ -27,6 +27,11 @@ pub fn styled(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
+/// A text of somebody else's making on one line, with nothing in it that moves a cursor.
+pub fn printable(text: &str) -> String {
+    text.replace(char::is_control, "\u{FFFD}")
+}
+
 /// Writes a line to standard output.
 ///
 /// # Errors

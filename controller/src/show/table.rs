@@ -3,6 +3,7 @@
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, presets};
 
 use crate::show::number::count;
+use crate::show::printable;
 
 /// A table whose text is aligned left and whose numbers are aligned right.
 pub struct Table(comfy_table::Table);
@@ -52,7 +53,7 @@ impl Table {
     /// Adds a row.
     pub fn row(&mut self, values: impl IntoIterator<Item = Value>) {
         let cells = values.into_iter().map(|value| match value {
-            Value::Text(text) => Cell::new(text),
+            Value::Text(text) => Cell::new(printable(&text)),
             Value::Number(number) => Cell::new(count(number)).set_alignment(CellAlignment::Right),
         });
         self.0.add_row(cells.collect::<Vec<_>>());

@@ -38,7 +38,7 @@ pub fn print(report: &Report<'_>) -> Result<(), Failure> {
 fn print_workloads(report: &Report<'_>) -> Result<(), Failure> {
     show::line("")?;
     show::line(
-        "| workload | slider | at Intune | joining | leaving | handed over | blocked | then at Intune |",
+        "| workload | slider | in pilot | joining | leaving | handed over | blocked | then in pilot |",
     )?;
     show::line("|---|---|--:|--:|--:|--:|--:|--:|")?;
     let planned = report.planned;

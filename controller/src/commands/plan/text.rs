@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use diarchy_core::desired::{AssignmentIndex, Force, FrozenBy};
 use diarchy_core::guardrail::{Guardrail, Judgement};
-use diarchy_core::workload::{Authority, Workload};
+use diarchy_core::workload::{Authority, Slider, Workload};
 
 use super::{Planned, Report, RevisionChange};
 use crate::failure::Failure;
@@ -69,20 +69,25 @@ pub fn workloads(planned: &Planned<'_>) -> Table {
     let mut table = Table::new(&[
         "WORKLOAD",
         "SLIDER",
-        "AT INTUNE",
+        "IN PILOT",
         "JOINING",
         "LEAVING",
         "HANDED OVER",
         "BLOCKED",
-        "THEN AT INTUNE",
+        "THEN IN PILOT",
     ]);
     for workload in Workload::ALL {
         let slider = planned.engine.desired().slider(workload);
+        let name = slider.map_or("not managed", Slider::name);
+        if slider != Some(Slider::PilotIntune) {
+            // No assignment decides, so there is nothing to count.
+            table.row([workload.name().into(), name.into()]);
+            continue;
+        }
         let counts = planned.tally.workloads[workload.index()];
-        let slider = slider.map_or("not managed", diarchy_core::workload::Slider::name);
         table.row([
             workload.name().into(),
-            slider.into(),
+            name.into(),
             counts.assigned.into(),
             counts.joining.into(),
             counts.leaving.into(),

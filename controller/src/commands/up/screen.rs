@@ -282,7 +282,7 @@ fn table(report: &PassReport) -> io::Result<()> {
         ))?;
         let mut table = Table::new(&[
             "WORKLOAD",
-            "AT INTUNE",
+            "IN PILOT",
             "ONLINE",
             "CONVERGED",
             "OFFLINE",

@@ -1,0 +1,57 @@
+//! What the parts of a pass hand to each other.
+
+use std::collections::BTreeMap;
+
+use diarchy_clock::Clock;
+use diarchy_core::accept::Acceptance;
+use diarchy_core::desired::Desired;
+use diarchy_core::engine::Engine;
+use diarchy_core::plan::Plan;
+use diarchy_core::resource::ObjectName;
+use diarchy_core::steps::Step;
+use diarchy_fleet::inventory::Estate;
+use diarchy_git::LoadedFleet;
+
+use crate::hold::Hold;
+use crate::store::Store;
+
+/// Everything that a pass over one fleet needs.
+pub struct FleetPass<'a> {
+    /// The fleet as git has it.
+    pub fleet: &'a LoadedFleet,
+    /// What git asks, and what goes back because git asks for it no more.
+    pub desired: &'a Desired,
+    /// The revision in force.
+    pub revision: &'a str,
+    /// The services.
+    pub estate: &'a Estate,
+    /// The state.
+    pub store: &'a Store,
+    /// The loop's clock.
+    pub clock: &'a Clock,
+    /// The uids of the assignments that exist.
+    pub uids: &'a BTreeMap<ObjectName, String>,
+    /// Whether what waits is approved as it arises.
+    pub approve: bool,
+}
+
+/// What a pass has decided, before anything is written.
+pub struct Decided<'a> {
+    /// The rules, with rollouts where they are.
+    pub engine: Engine<'a>,
+    /// What would change.
+    pub plan: Plan,
+    /// What may be written and what waits.
+    pub acceptance: Acceptance,
+    /// The steps to take now.
+    pub steps: Vec<Step>,
+    /// Why none is taken.
+    pub hold: Option<Hold>,
+}
+
+impl FleetPass<'_> {
+    /// The name of the fleet, as the audit trail has it.
+    pub fn name(&self) -> String {
+        self.desired.fleet.to_string()
+    }
+}
