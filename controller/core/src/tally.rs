@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::desired::AssignmentIndex;
+use crate::desired::{AssignmentIndex, Force};
 use crate::engine::{BlockReason, Engine, Kept, Verdict};
 use crate::ternary::Ternary;
 use crate::workload::{Authority, Workload};
@@ -61,6 +61,8 @@ pub struct AssignmentTally {
     pub held: usize,
     /// Devices that would move because of it.
     pub changing: usize,
+    /// Devices that would move if it did more than watch, and if it won them.
+    pub watched: usize,
 }
 
 /// Counts of devices for a fleet.
@@ -185,7 +187,8 @@ impl Tally {
 
 fn count_selected(engine: &Engine<'_>, index: AssignmentIndex) -> AssignmentTally {
     let mut counts = AssignmentTally::default();
-    let Some(group) = engine.desired().assignment(index).group else {
+    let assignment = engine.desired().assignment(index);
+    let Some(group) = assignment.group else {
         return counts;
     };
     for row in engine.groups().members(group).certain().ones() {
@@ -193,6 +196,12 @@ fn count_selected(engine: &Engine<'_>, index: AssignmentIndex) -> AssignmentTall
         counts.selected += 1;
         counts.eligible += usize::from(is_eligible);
         counts.admitted += usize::from(is_eligible && engine.has_admitted(index, row));
+        let is_there = engine
+            .holding(row, assignment.workload)
+            .map(|holding| holding.is_empty() == (assignment.authority != Authority::Intune));
+        counts.watched += usize::from(
+            assignment.force == Force::Observing && is_eligible && is_there == Some(false),
+        );
     }
     counts
 }

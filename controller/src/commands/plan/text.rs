@@ -132,17 +132,21 @@ pub fn assignments(planned: &Planned<'_>) -> Table {
     table
 }
 
-fn state(planned: &Planned<'_>, index: AssignmentIndex) -> &'static str {
+fn state(planned: &Planned<'_>, index: AssignmentIndex) -> String {
     let desired = planned.engine.desired();
     let assignment = desired.assignment(index);
-    match assignment.force {
-        Force::Observing => "observing",
+    let state = match assignment.force {
+        Force::Observing => {
+            let watched = planned.tally.assignments[index.0].watched;
+            return format!("observing, would move {}", count(watched));
+        }
         Force::Frozen(FrozenBy::Suspend) => "suspended",
         Force::Frozen(FrozenBy::Pause) => "paused",
         Force::Frozen(FrozenBy::Requires) => "waits for requires",
         Force::InForce if desired.slider(assignment.workload).is_none() => "no effect",
         Force::InForce => "in force",
-    }
+    };
+    state.to_owned()
 }
 
 /// Why something is blocked, and the assignment concerned.

@@ -4,7 +4,6 @@ mod screen;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use diarchy_clock::Clock;
 use diarchy_core::resource::ObjectName;
@@ -45,7 +44,7 @@ pub async fn run(arguments: &Up) -> Result<Outcome, Failure> {
         outcome = passes(&mut operator, arguments, &ground.clock, &mut screen) => outcome,
         () = interrupted() => {
             screen.interrupted();
-            Ok(Outcome::Same)
+            Ok(stopped(arguments))
         }
     };
     screen.end()?;
@@ -62,9 +61,13 @@ async fn passes(
 ) -> Result<Outcome, Failure> {
     let deadline = arguments
         .timeout
-        .map(|timeout| Instant::now() + timeout.length());
+        .map(|timeout| tokio::time::Instant::now() + timeout.length());
+    let mut last = None;
     loop {
-        let report = operator.pass().await?;
+        let Some(report) = before(deadline, Box::pin(operator.pass())).await else {
+            return time_is_up(arguments, screen, last.as_ref());
+        };
+        let report = report?;
         screen.pass(&report)?;
         if arguments.until_converged && report.is_converged() {
             screen.converged(&report)?;
@@ -73,21 +76,44 @@ async fn passes(
         if arguments.once {
             return Ok(outcome(&report));
         }
-        let wait = clock.sleep(operator.interval());
-        match deadline {
-            None => wait.await,
-            Some(deadline) => {
-                let left = deadline.saturating_duration_since(Instant::now());
-                if tokio::time::timeout(left, wait).await.is_err() {
-                    screen.timed_out(&report)?;
-                    return Ok(if arguments.until_converged {
-                        Outcome::Differs
-                    } else {
-                        Outcome::Same
-                    });
-                }
-            }
+        last = Some(report);
+        if before(deadline, clock.sleep(operator.interval()))
+            .await
+            .is_none()
+        {
+            return time_is_up(arguments, screen, last.as_ref());
         }
+    }
+}
+
+/// What comes of `work`, unless `deadline` comes first.
+///
+/// Giving a pass up in the middle is what a kill does to it: the next run reads what was written.
+async fn before<T>(
+    deadline: Option<tokio::time::Instant>,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    match deadline {
+        Some(deadline) => tokio::time::timeout_at(deadline, work).await.ok(),
+        None => Some(work.await),
+    }
+}
+
+fn time_is_up(
+    arguments: &Up,
+    screen: &mut Screen,
+    last: Option<&PassReport>,
+) -> Result<Outcome, Failure> {
+    screen.timed_out(last)?;
+    Ok(stopped(arguments))
+}
+
+/// Ended by time or by a person, a run that was to go on until convergence has not got there.
+const fn stopped(arguments: &Up) -> Outcome {
+    if arguments.until_converged {
+        Outcome::Differs
+    } else {
+        Outcome::Same
     }
 }
 

@@ -37,7 +37,7 @@ pub struct Screen {
 enum Line<'a> {
     Pass(&'a PassReport),
     Converged(&'a PassReport),
-    TimedOut(&'a PassReport),
+    TimedOut(Option<&'a PassReport>),
     Interrupted,
 }
 
@@ -211,15 +211,21 @@ impl Screen {
     }
 
     /// Time is up, and something is missing.
-    pub fn timed_out(&mut self, report: &PassReport) -> io::Result<()> {
+    pub fn timed_out(&mut self, report: Option<&PassReport>) -> io::Result<()> {
         if !is_text(self.format) {
             return json_line(&Line::TimedOut(report));
         }
         self.clear();
-        table(report)?;
-        for fleet in &report.fleets {
-            for line in missing(fleet) {
-                show::line(&line)?;
+        match report {
+            None => show::line("No pass ended in the time allowed.")?,
+            Some(report) => {
+                table(report)?;
+                for line in report.fleets.iter().flat_map(missing) {
+                    show::line(&line)?;
+                }
+                for (fleet, problem) in &report.failures {
+                    show::line(&format!("{fleet}: {problem}"))?;
+                }
             }
         }
         show::line(&show::styled(
