@@ -4,10 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// The binary as users run it, without the environment's own ideas of colour or logging.
+/// The binary as users run it, without the environment's own ideas of colour, width or logging.
 pub fn diarchy() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_diarchy"));
-    command.env_remove("DIARCHY_LOG").env("NO_COLOR", "1");
+    command
+        .env_remove("DIARCHY_LOG")
+        .env("NO_COLOR", "1")
+        .env("COLUMNS", "100");
     command
 }
 

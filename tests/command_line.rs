@@ -88,7 +88,10 @@ fn examples_in_help_are_accepted() {
     };
     let mut seen = 0;
     for command in COMMANDS {
-        let help = stdout(&run(&format!("{command} --help")));
+        // In a narrow terminal too no command is broken into two lines.
+        let mut narrow = diarchy();
+        narrow.env("COLUMNS", "80").args(command.split(' '));
+        let help = stdout(&narrow.arg("--help").output().unwrap());
         let examples = help.lines().filter(|line| line.starts_with("  diarchy "));
         for line in examples {
             // Help is asked for too, so that nothing is done once the arguments are understood.
@@ -278,4 +281,24 @@ fn a_reader_that_has_gone_away_is_no_error_to_tell_of() {
         assert_eq!(stderr(&output), "", "{command:?}");
         assert!(output.status.code().is_some(), "{command:?}");
     }
+}
+
+#[test]
+fn what_cannot_be_approved_is_told_with_its_code() {
+    let place = Repository::folder();
+    let file = place.write("other.state", "this is no state");
+    let file = file.to_str().unwrap();
+    let digest = format!("sha256:{}", "0".repeat(64));
+    for (digest, state, code) in [
+        (digest.as_str(), "/nowhere/fleet.state", "DIA2009"),
+        (digest.as_str(), file, "DIA2009"),
+        ("sha256:00", file, "DIA2012"),
+        ("yes", file, "DIA2012"),
+    ] {
+        let output = run(&format!("approve {digest} --state {state}"));
+        assert_eq!(output.status.code(), Some(2));
+        let told = stderr(&output);
+        assert!(told.starts_with(&format!("error: {code}: ")), "{told}");
+    }
+    assert_eq!(fs::read_to_string(file).unwrap(), "this is no state");
 }

@@ -1,8 +1,27 @@
 //! End to end: the binary as users run it, against git repositories and simulated estates.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on says so by ending"
+)]
+
 mod bench;
 mod command_line;
+mod devices;
+mod explaining;
+mod faults;
+mod fencing;
+mod guardrails;
+mod inventory_file;
+mod killed;
 mod main_job;
+mod pages;
+mod planning;
+mod real_estate;
 mod repository;
 mod running;
+mod site;
+mod validating;
 mod world;

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// After this long a test does not wait any more: far longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running `up -o json`. It ends with the test.
 pub struct Running {
@@ -58,7 +58,9 @@ impl Running {
                 Some(self.last.clone())
             }
             Err(RecvTimeoutError::Disconnected) => None,
-            Err(RecvTimeoutError::Timeout) => panic!("no report any more; the last: {:#}", self.last),
+            Err(RecvTimeoutError::Timeout) => {
+                panic!("no report any more; the last: {:#}", self.last)
+            }
         }
     }
 
@@ -76,7 +78,10 @@ impl Running {
                 ),
             }
         }
-        panic!("waited too long for: {what}\nthe last report: {:#}", self.last);
+        panic!(
+            "waited too long for: {what}\nthe last report: {:#}",
+            self.last
+        );
     }
 
     /// The report of a pass that began after this was called.
@@ -93,13 +98,6 @@ impl Running {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         was_running
-    }
-
-    /// Waits until it ends by itself.
-    pub fn ended(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + PATIENCE;
-        while self.next(deadline).is_some() {}
-        self.child.wait().unwrap()
     }
 
     /// What it has written to standard error.

@@ -21,13 +21,6 @@ spec:
   authority: Intune
 ";
 
-/// A group with a slip of the pen in its ninth line, behind letters of two bytes.
-const MISSPELT: &str = "\
-apiVersion: diarchy.dev/v1alpha1
-kind: DeviceGroup
-metadata: { name: désks }
-";
-
 fn status(output: &Output) -> Option<i32> {
     output.status.code()
 }
@@ -54,8 +47,16 @@ fn with_mistakes() -> Repository {
     let repository = Repository::small();
     repository.edit("groups/laptops.yaml", "key: chassis", "key: colour");
     repository.edit("groups/laptops.yaml", "operator: In", "operator: Near");
-    repository.edit("assignments/updates.yaml", "{ name: laptops }", "{ name: laptop }");
-    repository.edit("policy.yaml", "pilotCollection: PS100022", "pilotCollection: PS100021");
+    repository.edit(
+        "assignments/updates.yaml",
+        "{ name: laptops }",
+        "{ name: laptop }",
+    );
+    repository.edit(
+        "policy.yaml",
+        "pilotCollection: PS100022",
+        "pilotCollection: PS100021",
+    );
     repository.commit();
     repository
 }
@@ -126,7 +127,11 @@ fn a_valid_revision_as_json_has_no_findings() {
 fn mistakes_annotate_the_lines_of_a_pull_request() {
     let repository = Repository::small();
     repository.write("assignments/idle.yaml", IDLE);
-    repository.edit("assignments/updates.yaml", "{ name: laptops }", "{ name: laptop }");
+    repository.edit(
+        "assignments/updates.yaml",
+        "{ name: laptops }",
+        "{ name: laptop }",
+    );
     let output = repository.run("validate", &["--working-tree", "-o", "github"]);
     assert_eq!(status(&output), Some(1));
     assert_eq!(stderr(&output), "");
@@ -140,12 +145,19 @@ fn warnings_do_not_change_the_exit_status() {
     repository.commit();
     for (format, place) in [
         ("text", "assignments/idle.yaml:6:13: DIA1402: "),
-        ("github", "::warning file=assignments/idle.yaml,line=6,col=13,title=DIA1402::"),
+        (
+            "github",
+            "::warning file=assignments/idle.yaml,line=6,col=13,title=DIA1402::",
+        ),
         ("json", "\"severity\": \"warning\""),
     ] {
         let output = repository.run("validate", &["-o", format]);
         assert_eq!(status(&output), Some(0), "{format}");
-        assert!(stdout(&output).contains(place), "{format}: {}", stdout(&output));
+        assert!(
+            stdout(&output).contains(place),
+            "{format}: {}",
+            stdout(&output)
+        );
     }
     let told = stderr(&repository.run("validate", &[]));
     assert!(told.contains("valid with 1 warning ("), "{told}");
@@ -154,10 +166,22 @@ fn warnings_do_not_change_the_exit_status() {
 #[test]
 fn a_policy_that_fails_makes_no_assignment_seem_idle() {
     let spoilt = [
-        ("a value of the wrong type", "slider: PilotIntune", "slider: [PilotIntune]"),
+        (
+            "a value of the wrong type",
+            "slider: PilotIntune",
+            "slider: [PilotIntune]",
+        ),
         ("no YAML", "spec:", "spec: ["),
-        ("a version that does not exist", "diarchy.dev/v1alpha1", "diarchy.dev/v1"),
-        ("a kind that does not exist", "CoManagementPolicy", "CoManagementPolice"),
+        (
+            "a version that does not exist",
+            "diarchy.dev/v1alpha1",
+            "diarchy.dev/v1",
+        ),
+        (
+            "a kind that does not exist",
+            "CoManagementPolicy",
+            "CoManagementPolice",
+        ),
         ("no kind", "kind: CoManagementPolicy\n", ""),
         ("two collections of one id", "PS100022", "PS100021"),
     ];
@@ -176,11 +200,13 @@ fn a_policy_that_fails_makes_no_assignment_seem_idle() {
 #[test]
 fn findings_are_sorted_by_file_and_line_as_numbers() {
     let repository = Repository::small();
-    let many: String = (0..12)
-        .map(|at| format!("{}---\n", IDLE.replace("idle", &format!("idle-{at}"))))
-        .collect();
-    for name in ["b.yaml", "a/z.yaml", "a.yaml", "A.yaml"] {
-        repository.write(name, many.replace("idle", &format!("of-{}", name.len() + usize::from(name.as_bytes()[0]))));
+    for (at, name) in ["b.yaml", "a/z.yaml", "a.yaml", "A.yaml"]
+        .iter()
+        .enumerate()
+    {
+        let idle = |number: usize| IDLE.replace("idle", &format!("idle-{at}-{number}"));
+        let many: Vec<String> = (0..12).map(idle).collect();
+        repository.write(name, many.join("---\n"));
     }
     let output = repository.run("validate", &["--working-tree", "-o", "json"]);
     let answer: Value = serde_json::from_str(&stdout(&output)).unwrap();
@@ -203,15 +229,12 @@ fn findings_are_sorted_by_file_and_line_as_numbers() {
 #[test]
 fn columns_count_characters() {
     let repository = Repository::small();
-    repository.write("desks.yaml", MISSPELT);
-    let output = repository.run("validate", &["--working-tree"]);
-    assert!(stdout(&output).starts_with("desks.yaml:3:19: DIA1110: "), "{}", stdout(&output));
-    repository.write(
-        "desks.yaml",
-        MISSPELT.replace("désks }", "desks, labels: { é: ü }, nom: 1 }"),
+    repository.edit("groups/laptops.yaml", "[Laptop] }", "[é, 日, 🦀], kee: x }");
+    let told = stdout(&repository.run("validate", &["--working-tree"]));
+    assert!(
+        told.starts_with("groups/laptops.yaml:8:58: DIA1106: "),
+        "{told}"
     );
-    let output = repository.run("validate", &["--working-tree"]);
-    assert!(stdout(&output).starts_with("desks.yaml:3:44: DIA1106: "), "{}", stdout(&output));
 }
 
 #[test]
@@ -239,11 +262,18 @@ fn files_are_named_from_the_root_of_the_repository() {
 #[test]
 fn a_branch_a_tag_and_a_commit_can_be_asked_for() {
     let repository = Repository::small();
-    let good = repository.git().head().unwrap().target().unwrap().to_string();
+    let good = repository
+        .git()
+        .head()
+        .unwrap()
+        .target()
+        .unwrap()
+        .to_string();
     let git = repository.git();
     let commit = git.find_commit(good.parse().unwrap()).unwrap();
     git.branch("release", &commit, false).unwrap();
-    git.tag_lightweight("v1.0", commit.as_object(), false).unwrap();
+    git.tag_lightweight("v1.0", commit.as_object(), false)
+        .unwrap();
     repository.edit("groups/laptops.yaml", "key: chassis", "key: colour");
     let bad = repository.commit();
     for (reference, is_valid, shown) in [
@@ -259,7 +289,10 @@ fn a_branch_a_tag_and_a_commit_can_be_asked_for() {
         let output = repository.run("validate", &["--ref", reference]);
         assert_eq!(status(&output), Some(i32::from(!is_valid)), "{reference}");
         let told = stderr(&output);
-        assert!(told.starts_with(&format!("{shown}: ")), "{reference}: {told}");
+        assert!(
+            told.starts_with(&format!("{shown}: ")),
+            "{reference}: {told}"
+        );
     }
 }
 
@@ -281,7 +314,11 @@ fn what_is_not_committed_counts_only_with_working_tree() {
     assert_eq!(status(&committed), Some(0), "{}", stdout(&committed));
     let on_disk = repository.run("validate", &["--working-tree"]);
     assert_eq!(status(&on_disk), Some(1));
-    assert!(stderr(&on_disk).starts_with("working tree: 1 error"), "{}", stderr(&on_disk));
+    assert!(
+        stderr(&on_disk).starts_with("working tree: 1 error"),
+        "{}",
+        stderr(&on_disk)
+    );
 }
 
 #[test]
@@ -290,7 +327,11 @@ fn a_folder_in_no_repository_is_read_as_it_lies_on_disk() {
     place.write_all(&crate::repository::SMALL);
     let output = place.run("validate", &[]);
     assert_eq!(status(&output), Some(0), "{}", stderr(&output));
-    assert!(stderr(&output).starts_with("working tree: valid"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).starts_with("working tree: valid"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]
@@ -307,7 +348,11 @@ fn a_bare_repository_and_a_url_are_read_too() {
     for address in [path.to_owned(), format!("file://{path}")] {
         let output = validate(&address, &["--ref", "main"]);
         assert_eq!(status(&output), Some(0), "{}", stderr(&output));
-        assert!(stderr(&output).starts_with("main@sha1:"), "{}", stderr(&output));
+        assert!(
+            stderr(&output).starts_with("main@sha1:"),
+            "{}",
+            stderr(&output)
+        );
     }
 }
 
@@ -338,13 +383,24 @@ fn a_commit_without_files_has_no_fleet() {
     repository.commit();
     let output = repository.run("validate", &[]);
     assert_eq!(status(&output), Some(1), "{}", stderr(&output));
-    assert!(stdout(&output).starts_with(".:1:1: DIA1309: "), "{}", stdout(&output));
+    assert!(
+        stdout(&output).starts_with(".:1:1: DIA1309: "),
+        "{}",
+        stdout(&output)
+    );
 }
 
 #[test]
 fn a_missing_revision_is_refused() {
     let repository = Repository::small();
-    for reference in ["nosuch", "refs/heads/nosuch", "deadbeef", "main..main", "", "-"] {
+    for reference in [
+        "nosuch",
+        "refs/heads/nosuch",
+        "deadbeef",
+        "main..main",
+        "",
+        "-",
+    ] {
         let reference = format!("--ref={reference}");
         assert_refused(&repository.run("validate", &[&reference]), "DIA2002");
     }
@@ -394,4 +450,42 @@ fn a_damaged_repository_is_refused() {
     let object = format!(".git/objects/{}/{}", &blob[..2], &blob[2..]);
     std::fs::remove_file(repository.file(&object)).unwrap();
     assert_refused(&repository.run("validate", &[]), "DIA2001");
+}
+
+/// What lies in the work tree is not what was committed, so it must not stand in for that.
+#[test]
+fn a_repository_that_cannot_be_opened_is_refused() {
+    let repository = Repository::small();
+    let format = "[core]\n\trepositoryformatversion = 1\n[extensions]\n\tobjectformat = sha256\n";
+    repository.write(".git/config", format);
+    assert_refused(&repository.run("validate", &[]), "DIA2001");
+    let output = repository.run("validate", &["--working-tree"]);
+    assert_eq!(status(&output), Some(0), "{}", stderr(&output));
+}
+
+#[test]
+fn a_linked_work_tree_is_a_repository() {
+    let repository = Repository::small();
+    let place = Repository::folder();
+    let linked = place.file("linked");
+    repository.git().worktree("linked", &linked, None).unwrap();
+    let told = stderr(&validate(linked.to_str().unwrap(), &[]));
+    assert!(told.starts_with("linked@sha1:"), "{told}");
+    assert!(told.contains(": valid (4 resources"), "{told}");
+}
+
+#[test]
+fn a_finding_is_one_line_without_control_characters() {
+    let repository = Repository::small();
+    repository.edit(
+        "assignments/updates.yaml",
+        "authority: Intune",
+        "authority: \"In\\e[2J\\ntune\"",
+    );
+    for format in ["text", "github"] {
+        let told = stdout(&repository.run("validate", &["--working-tree", "-o", format]));
+        assert!(told.contains("DIA1111"), "{told}");
+        assert_eq!(told.lines().count(), 1, "{told}");
+        assert!(!told.contains('\u{1B}'), "{told:?}");
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use diarchy_simulator::{Cause, Effect, Entry, judge, read_log};
+use diarchy_simulator::{Cause, Effect, Entry, RuleKey, judge, read_log};
 use serde_json::Value;
 
 /// The writes that the world beside a state file has seen. Its fleet is `contoso/contoso`.
@@ -45,7 +45,9 @@ pub fn made(entries: &[Entry]) -> BTreeMap<String, usize> {
 /// The claims among collections that were made: epoch and installation.
 pub fn claims(entries: &[Entry]) -> Vec<(u64, String)> {
     let claim = |comment: &String| {
-        let (epoch, installation) = comment.strip_prefix("diarchy claim: contoso ")?.split_once(' ')?;
+        let (epoch, installation) = comment
+            .strip_prefix("diarchy claim: contoso ")?
+            .split_once(' ')?;
         Some((epoch.parse().ok()?, installation.to_owned()))
     };
     let mut claims: Vec<(u64, String)> = made(entries)
@@ -64,4 +66,38 @@ pub fn assert_made_once(entries: &[Entry]) {
     assert!(twice.is_empty(), "made more than once: {twice:#?}");
     let claims = claims(entries);
     assert!(matches!(claims.as_slice(), [(1, _)]), "{claims:?}");
+}
+
+/// How many of these writes changed the rules of a collection.
+pub fn rule_changes(entries: &[Entry]) -> usize {
+    let changes = |entry: &&Entry| {
+        matches!(
+            entry.effect,
+            Effect::RulesAdded { .. } | Effect::RulesRemoved { .. }
+        )
+    };
+    entries.iter().filter(changes).count()
+}
+
+/// How many rules for devices were made by these writes.
+pub fn placed(entries: &[Entry]) -> usize {
+    let made = entries.iter().filter_map(|entry| match &entry.effect {
+        Effect::RulesAdded { added, .. } => Some(devices(added)),
+        _ => None,
+    });
+    made.sum()
+}
+
+/// How many rules for devices were taken away by these writes.
+pub fn taken_out(entries: &[Entry]) -> usize {
+    let taken = entries.iter().filter_map(|entry| match &entry.effect {
+        Effect::RulesRemoved { removed, .. } => Some(devices(removed)),
+        _ => None,
+    });
+    taken.sum()
+}
+
+fn devices(rules: &[RuleKey]) -> usize {
+    let is_device = |rule: &&RuleKey| matches!(rule, RuleKey::Direct(_));
+    rules.iter().filter(is_device).count()
 }

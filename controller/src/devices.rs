@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use crate::arguments::{Devices, Estate};
 use crate::failure::Failure;
-use crate::simulated::{SPEED, SimulatedEstates, Simulators, World, clock};
+use crate::simulated::{STILL, SimulatedEstates, Simulators, World, clock};
 use crate::sources;
 
 /// Devices, and the time they were read at.
@@ -49,15 +49,16 @@ pub async fn read_estate(fleet: &LoadedFleet, arguments: &Estate) -> Result<Read
         let connect = SecretsFolder::new(arguments.secrets.clone(), clock.clone());
         return read_through(fleet, &connect, &clock, arguments.state.as_deref()).await;
     };
-    let clock = clock(fleets, None, SPEED)?;
+    let clock = clock(fleets, None, STILL)?;
     let world = World {
         devices,
         seed: arguments.seed,
         unprepared: false,
+        unlimited: true,
         folder: None,
     };
     let simulators = Simulators::start(fleets, &world, &clock).await?;
-    let connect = SimulatedEstates::new(simulators.addresses(), clock.clone());
+    let connect = SimulatedEstates::new(simulators.addresses(), clock.clone()).unpaced();
     let read = read_through(fleet, &connect, &clock, None).await;
     simulators.shutdown().await;
     read

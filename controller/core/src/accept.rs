@@ -25,6 +25,15 @@ pub const DAY: Duration = Duration::from_secs(86_400);
 pub struct Accepted {
     /// By first id, the workloads that shall be Intune's.
     pub intune: HashMap<String, WorkloadSet>,
+    /// By first id, the workloads of which an end state was ever accepted.
+    #[serde(default)]
+    pub known: HashMap<String, WorkloadSet>,
+    /// The revision that was last accepted as a whole.
+    #[serde(default)]
+    pub revision: String,
+    /// The guardrails that it was judged by.
+    #[serde(default)]
+    pub judged_by: Guardrails,
     /// The guardrails of the revision that was last accepted as a whole.
     pub guardrails: Guardrails,
     /// What was accepted unasked, the oldest first.
@@ -129,7 +138,7 @@ pub fn accept(
         .collect();
     // An approval of the first plan is a baseline from then on.
     let baseline = before.is_some() || !approved.is_empty();
-    let (waiting, passed) = Judge::new(engine, before, baseline).judge(new);
+    let (waiting, passed) = Judge::new(engine, before, baseline, revision).judge(new);
     let waits: BTreeSet<&Change> = waiting
         .iter()
         .flat_map(|waiting| &waiting.changes)
@@ -146,7 +155,7 @@ pub fn accept(
             device: engine.inventory().first_id(change.row).to_owned(),
             to: change.to,
         });
-        next(engine, plan, before, waiting.as_ref(), unasked)
+        next(engine, plan, revision, before, waiting.as_ref(), unasked)
     });
     Acceptance {
         cleared,
@@ -157,11 +166,20 @@ pub fn accept(
 
 impl Accepted {
     fn has_accepted(&self, change: &ApprovedChange) -> bool {
-        let at_intune = self
-            .intune
-            .get(&change.device)
-            .is_some_and(|workloads| workloads.contains(change.workload));
-        at_intune == (change.to == Authority::Intune)
+        let has = |sets: &HashMap<String, WorkloadSet>| {
+            sets.get(&change.device)
+                .is_some_and(|workloads| workloads.contains(change.workload))
+        };
+        has(&self.known) && has(&self.intune) == (change.to == Authority::Intune)
+    }
+
+    /// The guardrails to hold against `revision`: never only its own, however often it is judged.
+    fn in_force_before(&self, revision: &str) -> &Guardrails {
+        if self.revision == revision {
+            &self.judged_by
+        } else {
+            &self.guardrails
+        }
     }
 
     /// What was accepted unasked in the 24 hours before `now`.
@@ -185,11 +203,16 @@ struct Judge<'e, 'a> {
 }
 
 impl<'e, 'a> Judge<'e, 'a> {
-    fn new(engine: &'e Engine<'a>, before: Option<&'e Accepted>, baseline: bool) -> Self {
+    fn new(
+        engine: &'e Engine<'a>,
+        before: Option<&'e Accepted>,
+        baseline: bool,
+        revision: &str,
+    ) -> Self {
         let co_managed = engine.eligibility().count_co_managed();
         let current = &engine.desired().guardrails;
         let guardrails = match before {
-            Some(before) => current.stricter(&before.guardrails, co_managed),
+            Some(before) => current.stricter(before.in_force_before(revision), co_managed),
             None => current.clone(),
         };
         let recent: Vec<&Unasked> = before
@@ -264,6 +287,7 @@ impl<'e, 'a> Judge<'e, 'a> {
 fn next(
     engine: &Engine<'_>,
     plan: &Plan,
+    revision: &str,
     before: Option<&Accepted>,
     waiting: Option<&Waiting>,
     unasked: impl Iterator<Item = Unasked>,
@@ -271,7 +295,16 @@ fn next(
     let inventory = engine.inventory();
     let mut accepted = before.cloned().unwrap_or_default();
     if waiting.is_none() {
-        accepted.guardrails = engine.desired().guardrails.clone();
+        let now = engine.desired().guardrails.clone();
+        if accepted.revision != revision {
+            accepted.judged_by = if before.is_some() {
+                accepted.guardrails
+            } else {
+                now.clone()
+            };
+            revision.clone_into(&mut accepted.revision);
+        }
+        accepted.guardrails = now;
     } else if before.is_none() {
         let co_managed = engine.eligibility().count_co_managed();
         accepted.guardrails = engine
@@ -312,6 +345,12 @@ fn next(
 
 impl Accepted {
     fn set(&mut self, device: &str, workload: Workload, at_intune: bool) {
+        if let Some(known) = self.known.get_mut(device) {
+            known.insert(workload);
+        } else {
+            self.known
+                .insert(device.to_owned(), WorkloadSet::from_iter([workload]));
+        }
         match self.intune.get_mut(device) {
             Some(workloads) if at_intune => workloads.insert(workload),
             Some(workloads) => {

@@ -115,9 +115,15 @@ fn is_due(engine: &Engine<'_>, change: &Change) -> bool {
 /// it: nothing is taken back while that is not known.
 fn is_in_doubt(engine: &Engine<'_>, row: usize) -> bool {
     let workload = Workload::DeviceConfiguration;
-    engine.desired().slider(workload) == Some(Slider::PilotIntune)
-        && matches!(
-            engine.outcome(row, workload),
-            Some(Outcome::Held { .. } | Outcome::Ambiguous(_)) | None
-        )
+    if engine.desired().slider(workload) != Some(Slider::PilotIntune) {
+        return false;
+    }
+    let asks = |index: &AssignmentIndex| {
+        engine.desired().assignment(*index).authority == Authority::Intune
+    };
+    match engine.outcome(row, workload) {
+        Some(Outcome::Held { unknown, otherwise }) => unknown.iter().chain(&otherwise).any(asks),
+        Some(Outcome::Ambiguous(_)) | None => true,
+        Some(Outcome::Nobody | Outcome::Winner(_)) => false,
+    }
 }

@@ -61,7 +61,7 @@ pub struct AssignmentTally {
     pub held: usize,
     /// Devices that would move because of it.
     pub changing: usize,
-    /// Devices that would move if it did more than watch, and if it won them.
+    /// The most devices that would move if it did more than watch: some may be others' to win.
     pub watched: usize,
 }
 

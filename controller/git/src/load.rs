@@ -162,6 +162,8 @@ impl<'d> Doubt<'d> {
         match (&document.body, document.name()) {
             (Body::Unidentified, Some(name)) => {
                 self.names.insert(name);
+                // Its kind could not be read: it may be the policy.
+                self.policy = true;
             }
             (Body::Unidentified, None) => self.anything = true,
             (Body::Known { kind, name }, _) => {

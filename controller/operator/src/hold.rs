@@ -99,12 +99,15 @@ pub fn settle(
     };
     let mut acceptance = judge(memory);
     if let Some(waiting) = &acceptance.waiting {
-        wait(
-            pass,
-            memory,
-            now,
-            waiting_changes(engine, pass.revision, waiting, now),
-        )?;
+        // What keeps every write back is to be approved first.
+        if !memory
+            .waiting
+            .as_ref()
+            .is_some_and(Waiting::stops_everything)
+        {
+            let waiting = waiting_changes(engine, pass.revision, waiting, now);
+            wait(pass, memory, now, waiting)?;
+        }
         if pass.approve && give(pass, memory, now)? {
             acceptance = judge(memory);
         }

@@ -27,5 +27,5 @@ mod write;
 
 pub use gather::request;
 pub use hold::BY_OPTION;
-pub use operator::{CLOCK, Operator, Setup};
+pub use operator::{CLOCK, GOOD_COMMIT, Operator, Setup};
 pub use read::read_devices;

@@ -120,6 +120,15 @@ impl Waiting {
         }
     }
 
+    /// Whether nothing at all is written until it is approved.
+    #[must_use]
+    pub const fn stops_everything(&self) -> bool {
+        match self.what {
+            WaitingFor::Changes { .. } => false,
+            WaitingFor::Claim { .. } | WaitingFor::Shrink { .. } => true,
+        }
+    }
+
     /// How many changes wait, and how many of them hand a device back.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {

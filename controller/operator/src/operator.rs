@@ -19,7 +19,7 @@ use crate::revert;
 use crate::store::Store;
 
 /// Where the last good revision is remembered.
-const GOOD_COMMIT: &str = "goodCommit";
+pub const GOOD_COMMIT: &str = "goodCommit";
 /// Where the loop's clock is remembered, for `approve` in another process.
 pub const CLOCK: &str = "clock";
 

@@ -28,6 +28,7 @@ pub async fn run(arguments: &Simulate) -> Result<Outcome, Failure> {
         devices: arguments.devices,
         seed: arguments.seed,
         unprepared: arguments.unprepared,
+        unlimited: false,
         folder: folder.clone(),
     };
     let simulators = Simulators::start(&loaded.fleets, &world, &clock).await?;

@@ -3,7 +3,7 @@
 use diarchy_core::workload::{Slider, Workload};
 use diarchy_fleet::inventory::Wanted;
 use diarchy_git::LoadedFleet;
-use diarchy_simulator::{Setup, SliderSetup};
+use diarchy_simulator::{Limits, Setup, SliderSetup};
 
 use super::World;
 
@@ -38,6 +38,19 @@ pub fn setup(fleet: &LoadedFleet, world: &World) -> Setup {
         setup.entra_groups = groups.into_iter().collect();
     }
     setup
+}
+
+/// Services that bear any number of requests.
+pub fn no_limits() -> Limits {
+    Limits {
+        graph_devices: u32::MAX,
+        graph_devices_writes: u32::MAX,
+        graph_other: u32::MAX,
+        graph_other_writes: u32::MAX,
+        graph_global: u32::MAX,
+        admin_service: u32::MAX,
+        ..Limits::default()
+    }
 }
 
 const fn position(slider: Slider) -> diarchy_simulator::Slider {

@@ -7,6 +7,7 @@ pub use address::{Address, Published};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use diarchy_clock::Clock;
 use diarchy_core::code::Code;
@@ -14,7 +15,9 @@ use diarchy_core::resource::ObjectName;
 use diarchy_fleet::graph::{GraphClient, GraphOptions};
 use diarchy_fleet::inventory::Estate;
 use diarchy_fleet::site::{SiteClient, SiteCredentials, SiteOptions};
-use diarchy_fleet::{CaBundle, ClientCredentials, Counters, Secret, Service, TransportOptions};
+use diarchy_fleet::{
+    CaBundle, ClientCredentials, Counters, Pace, Secret, Service, TransportOptions,
+};
 use diarchy_git::LoadedFleet;
 use diarchy_operator::connect::Connect;
 use diarchy_operator::error::OperatorError;
@@ -29,6 +32,10 @@ pub const BEGINNING: &str = "2026-11-23T08:00:00Z";
 /// How fast simulated time runs unless it is told otherwise: an hour in three seconds.
 pub const SPEED: f64 = 1200.0;
 
+/// How fast simulated time runs while an estate is only read: next to nothing happens meanwhile, so
+/// that two readings of the same seed are the same.
+pub const STILL: f64 = 0.001;
+
 /// What the simulated estates are like.
 #[derive(Debug, Clone)]
 pub struct World {
@@ -38,6 +45,9 @@ pub struct World {
     pub seed: u64,
     /// Leaves out what a person would have prepared.
     pub unprepared: bool,
+    /// Whether the services bear any number of requests: in time that stands still no limit would
+    /// ever be lifted again.
+    pub unlimited: bool,
     /// Where the worlds are kept; without it they end with the process.
     pub folder: Option<PathBuf>,
 }
@@ -59,6 +69,9 @@ impl Simulators {
             let name = fleet.desired.fleet.clone();
             let setup = fitting::setup(fleet, world);
             let mut options = Options::new(setup, clock.clone());
+            if world.unlimited {
+                options.limits = fitting::no_limits();
+            }
             options.directory = world.folder.as_ref().map(|folder| place(folder, &name));
             let simulator = diarchy_simulator::start(options)
                 .await
@@ -126,12 +139,27 @@ fn failed(error: &SimulatorError) -> Failure {
 pub struct SimulatedEstates {
     addresses: BTreeMap<ObjectName, Address>,
     clock: Clock,
+    /// How fast it asks; `None` is what suits the real services.
+    pace: Option<Pace>,
 }
 
 impl SimulatedEstates {
     /// Reaches the estates at `addresses`.
     pub const fn new(addresses: BTreeMap<ObjectName, Address>, clock: Clock) -> Self {
-        Self { addresses, clock }
+        Self {
+            addresses,
+            clock,
+            pace: None,
+        }
+    }
+
+    /// Asks as fast as it can: for services without limits.
+    pub const fn unpaced(mut self) -> Self {
+        self.pace = Some(Pace {
+            requests: u32::MAX,
+            per: Duration::from_secs(1),
+        });
+        self
     }
 }
 
@@ -148,6 +176,9 @@ impl Connect for SimulatedEstates {
         let transport = |service| -> Result<TransportOptions, OperatorError> {
             let mut options = TransportOptions::for_service(service);
             options.ca_bundle = Some(CaBundle::read(service, address.ca.as_bytes())?);
+            if let Some(pace) = self.pace {
+                options.pace = pace;
+            }
             Ok(options)
         };
         let counters = std::sync::Arc::new(Counters::default());

@@ -177,6 +177,19 @@ impl Engine<'_> {
         }
     }
 
+    /// Who the assignment that wins the device wants to have authority, whether or not it can be moved.
+    #[must_use]
+    pub fn asked(&self, row: usize, workload: Workload) -> Option<Authority> {
+        if workload == Workload::EndpointProtection && self.configured_by(row).is_some() {
+            return Some(Authority::Intune);
+        }
+        self.holding(row, workload)?;
+        match self.contest(row, workload).outcome {
+            Outcome::Winner(winner) => Some(self.desired.assignment(winner).authority),
+            Outcome::Nobody | Outcome::Ambiguous(_) | Outcome::Held { .. } => None,
+        }
+    }
+
     /// Whether the device's DeviceConfiguration is at Intune and stays there, or may do so.
     fn configuration_stays(&self, row: usize) -> bool {
         let workload = Workload::DeviceConfiguration;

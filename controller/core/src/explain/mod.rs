@@ -8,7 +8,7 @@ pub use trace::{ClauseTrace, EntryTrace, GroupTrace};
 use serde::Serialize;
 
 use crate::desired::{AssignmentIndex, Force};
-use crate::engine::{Engine, Ineligible, Outcome, Verdict};
+use crate::engine::{BlockReason, Engine, Ineligible, Outcome, Verdict};
 use crate::resource::ObjectName;
 use crate::selector::TextKey;
 use crate::ternary::Ternary;
@@ -124,7 +124,7 @@ fn explain_workload(engine: &Engine<'_>, row: usize, workload: Workload) -> Work
     WorkloadExplanation {
         workload,
         slider: engine.desired().slider(workload),
-        desired: desired(&verdict, assigned),
+        desired: desired(engine, row, workload, &verdict, assigned),
         assigned,
         holders: holders.map(|holders| holders.iter().map(ToString::to_string).collect()),
         observed: observed(engine, row, workload),
@@ -207,9 +207,21 @@ fn trace_assignment(
     }
 }
 
-fn desired(verdict: &Verdict, assigned: Option<Authority>) -> Option<Authority> {
+/// Who should have authority, as git asks; nobody can say while something about it is not known.
+fn desired(
+    engine: &Engine<'_>,
+    row: usize,
+    workload: Workload,
+    verdict: &Verdict,
+    assigned: Option<Authority>,
+) -> Option<Authority> {
     match verdict {
-        Verdict::Unmanaged | Verdict::Blocked { .. } => None,
+        Verdict::Unmanaged => None,
+        Verdict::Blocked { reason, .. } => match reason {
+            BlockReason::AdmitWhen => assigned,
+            BlockReason::Ineligible(_) | BlockReason::Foreign => engine.asked(row, workload),
+            BlockReason::AmbiguousAssignment | BlockReason::Unread | BlockReason::Held => None,
+        },
         Verdict::Settled(authority) | Verdict::Change { to: authority, .. } => Some(*authority),
         Verdict::HandOver { .. } => Some(Authority::Intune),
         Verdict::Kept(_) => assigned,

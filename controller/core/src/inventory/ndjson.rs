@@ -34,7 +34,10 @@ impl fmt::Display for LineProblem {
     }
 }
 
-/// Reads an inventory file. Empty lines are nothing.
+/// What some editors and shells put before a text in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// Reads an inventory file. Empty lines are nothing, and so is a byte-order mark at its beginning.
 ///
 /// # Errors
 ///
@@ -44,6 +47,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Device>, Vec<LineProblem>> {
     let mut devices = Vec::new();
     let mut problems = Vec::new();
     let mut lines_of: HashMap<String, usize> = HashMap::new();
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     for (at, text) in bytes.split(|byte| *byte == b'\n').enumerate() {
         let line = at + 1;
         let text = text.strip_suffix(b"\r").unwrap_or(text);
@@ -147,6 +151,14 @@ mod tests {
             ]
         );
         assert!(problems[1].problem.contains("line 1"));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_nothing_at_the_beginning_only() {
+        let file = b"\xEF\xBB\xBF{\"id\":\"a\"}\n{\"id\":\"b\"}\n";
+        assert_eq!(read(file).unwrap().len(), 2);
+        let inside = b"{\"id\":\"a\"}\n\xEF\xBB\xBF{\"id\":\"b\"}\n";
+        assert_eq!(read(inside).unwrap_err()[0].line, 2);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 )]
 
 pub mod made_up;
+pub mod plain;
 pub mod reduced;
 
 use std::fmt::Write as _;

@@ -93,8 +93,10 @@ impl<'a> Context<'a> {
             .or_else(|| by_name.and_then(|name| users.by_name.get(&name.to_lowercase())));
         match user {
             Some(user) => Fact::Known(user),
-            None if record.user_id.is_unread() && record.user.is_unread() => Fact::Unread,
-            None => Fact::Absent,
+            None if record.user_id == Fact::Absent && record.user == Fact::Absent => Fact::Absent,
+            // A user that is named and not listed: a list that came short must not look like a user
+            // without a country.
+            None => Fact::Unread,
         }
     }
 }

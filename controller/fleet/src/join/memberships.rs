@@ -46,8 +46,9 @@ impl<'a> Directory<'a> {
         match entra_id {
             Fact::Known(id) => match devices.get(id.as_str()) {
                 Some(Some(device)) => Fact::Known(device),
-                Some(None) => Fact::Unread,
-                None => Fact::Absent,
+                // Twice in the directory, or missing from it although a service names it: a list that
+                // came short must not look like a device without labels.
+                Some(None) | None => Fact::Unread,
             },
             Fact::Absent => Fact::Absent,
             Fact::Unread => Fact::Unread,

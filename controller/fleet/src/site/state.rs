@@ -192,6 +192,10 @@ impl SiteClient {
         let listing = self.collections().await?;
         let unusable =
             |detail| EstateError::unusable(Service::AdminService, COLLECTIONS.template, detail);
+        if listing.items.is_empty() {
+            // Every site has built-in collections.
+            return Err(unusable("no collection at all"));
+        }
         if listing.unreadable > 0
             || listing
                 .items
@@ -224,7 +228,7 @@ impl SiteClient {
         {
             return None;
         }
-        let direct = collection.rules.known().map(|rules| {
+        let direct = collection.rules.clone().known().map(|rules| {
             let direct = rules.into_iter().filter_map(|rule| match rule {
                 Rule::Direct(resource) => Some(resource),
                 _ => None,
@@ -232,7 +236,7 @@ impl SiteClient {
             direct.collect()
         });
         Some(Owned {
-            members: self.members_or_none(&id).await,
+            members: believed(self.members_or_none(&id).await, &collection, &id),
             id,
             name: mark.name,
             workload: mark.workload,
@@ -309,7 +313,7 @@ impl SiteClient {
                 return pilot;
             }
         };
-        pilot.members = self.members_or_none(id).await;
+        pilot.members = believed(self.members_or_none(id).await, &collection, id);
         pilot.limiting = collection.limiting.as_ref().known().cloned();
         pilot.rules = collection.rules.as_ref().known().cloned();
         pilot.include_count = collection.include_exclude_count.known();
@@ -339,6 +343,9 @@ impl SiteClient {
         } else {
             PilotState::NotMarked
         };
+        if pilot.state == PilotState::Marked && pilot.members.is_none() {
+            pilot.state = PilotState::Unreadable("its members could not be read".to_owned());
+        }
         pilot
     }
 }
@@ -417,6 +424,20 @@ fn explained(
         collection.id.as_ref() == Fact::Known(id)
             && matches!(collection.include_exclude_count, Fact::Known(count) if count <= made)
     })
+}
+
+/// The members that were read, unless there are none where the collection itself counts some.
+fn believed(
+    members: Option<BTreeSet<u32>>,
+    collection: &Collection,
+    id: &CollectionId,
+) -> Option<BTreeSet<u32>> {
+    let counted = matches!(collection.member_count, Fact::Known(count) if count > 0);
+    if counted && members.as_ref().is_some_and(BTreeSet::is_empty) {
+        warn!(%id, "a collection counts members, and none are listed");
+        return None;
+    }
+    members
 }
 
 fn names(collections: &[Collection]) -> BTreeSet<String> {

@@ -85,10 +85,12 @@ pub(crate) fn list(source: &Source, options: &Options) -> Result<Listing, LoadEr
     }
 }
 
-/// Whether `place`, a folder, lies in a git repository.
+/// Whether `place`, a folder, lies in a git repository: one that cannot be opened counts too, so that
+/// nobody takes its work tree for what was committed.
 #[must_use]
 pub fn is_in_repository(place: &str) -> bool {
-    git2::Repository::discover(place).is_ok()
+    git2::Repository::discover(place)
+        .map_or_else(|error| error.code() != git2::ErrorCode::NotFound, |_| true)
 }
 
 /// Whether a file or folder of this name is read at all.

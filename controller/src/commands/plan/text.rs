@@ -138,7 +138,7 @@ fn state(planned: &Planned<'_>, index: AssignmentIndex) -> String {
     let state = match assignment.force {
         Force::Observing => {
             let watched = planned.tally.assignments[index.0].watched;
-            return format!("observing, would move {}", count(watched));
+            return format!("observing, would move at most {}", count(watched));
         }
         Force::Frozen(FrozenBy::Suspend) => "suspended",
         Force::Frozen(FrozenBy::Pause) => "paused",
@@ -183,6 +183,13 @@ pub fn blocked(planned: &Planned<'_>) -> Table {
 
 fn print_change(change: &RevisionChange) -> Result<(), Failure> {
     let differences = &change.differences;
+    if differences.is_empty() {
+        show::line(&format!(
+            "Compared with {}, nothing would end elsewhere.",
+            change.from
+        ))?;
+        return Ok(show::line("")?);
+    }
     show::line(&format!(
         "Compared with {}, {} would end elsewhere:",
         change.from,
@@ -199,9 +206,7 @@ fn print_change(change: &RevisionChange) -> Result<(), Failure> {
             difference.because.as_str().into(),
         ]);
     }
-    if !differences.is_empty() {
-        print_table(&table)?;
-    }
+    print_table(&table)?;
     if let Some(more) = differences
         .len()
         .checked_sub(MOST_LISTED)

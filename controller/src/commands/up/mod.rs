@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use diarchy_clock::Clock;
 use diarchy_core::resource::ObjectName;
-use diarchy_git::{Cache, Options, Source};
+use diarchy_git::{Cache, Loaded, Options, Source};
 use diarchy_operator::connect::{Connect, SecretsFolder};
 use diarchy_operator::report::PassReport;
 use diarchy_operator::store::Store;
-use diarchy_operator::{Operator, Setup};
+use diarchy_operator::{GOOD_COMMIT, Operator, Setup};
 
 use crate::arguments::{Format, Up};
 use crate::failure::{Failure, Outcome};
@@ -26,7 +26,7 @@ pub async fn run(arguments: &Up) -> Result<Outcome, Failure> {
         Some(file) => Store::open(file)?,
         None => Store::in_memory()?,
     };
-    let ground = Ground::new(arguments).await?;
+    let ground = Ground::new(arguments, &store).await?;
     let mut operator = Operator::new(Setup {
         source: source(arguments),
         options: Options {
@@ -155,7 +155,7 @@ struct Ground {
 }
 
 impl Ground {
-    async fn new(arguments: &Up) -> Result<Self, Failure> {
+    async fn new(arguments: &Up, store: &Store) -> Result<Self, Failure> {
         let Some(devices) = arguments.simulate.simulate else {
             if arguments.state.is_none() {
                 return Err(Failure::argument(
@@ -180,17 +180,14 @@ impl Ground {
                 addresses: Some(published.addresses()),
             });
         }
-        let loaded = sources::load_valid(
-            &arguments.repository,
-            arguments.reference.as_deref(),
-            &mut Cache::default(),
-        )?;
+        let loaded = last_good(arguments, store)?;
         let speed = arguments.simulate.speed.unwrap_or(SPEED);
         let clock = clock(&loaded.fleets, folder.as_deref(), speed)?;
         let world = World {
             devices,
             seed: arguments.simulate.seed,
             unprepared: arguments.simulate.unprepared,
+            unlimited: false,
             folder,
         };
         let simulators = Simulators::start(&loaded.fleets, &world, &clock).await?;
@@ -218,6 +215,21 @@ impl Ground {
             simulators.shutdown().await;
         }
     }
+}
+
+/// What a simulated estate is made to fit: the revision, or the last good one when it does not validate.
+fn last_good(arguments: &Up, store: &Store) -> Result<Loaded, Failure> {
+    let load = |reference: Option<&str>| {
+        sources::load_valid(&arguments.repository, reference, &mut Cache::default())
+    };
+    let newest = load(arguments.reference.as_deref());
+    if newest.is_err()
+        && !arguments.repository.working_tree
+        && let Some(commit) = store.meta(GOOD_COMMIT)?
+    {
+        return load(Some(&commit));
+    }
+    newest
 }
 
 /// Where simulated worlds are kept: beside the state.

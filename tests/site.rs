@@ -1,0 +1,420 @@
+//! An estate that the test itself serves, so that it can make services fail and do what people do.
+//!
+//! The binary reaches it as it does one of `diarchy simulate`, on the same fast clock; or as it would
+//! a real one, by the addresses in its Fleet, with credentials from a folder, on the machine's clock.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use diarchy_clock::Clock;
+use diarchy_simulator::{
+    Act, Behaviour, Cause, Control, Entry, Latency, Limits, Options, Setup, Simulator, Span,
+    Workload,
+};
+use jiff::Timestamp;
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::bench::{diarchy, stderr};
+use crate::repository::Repository;
+use crate::running::Running;
+
+const DEVICES: u32 = 60;
+/// How fast the fast clock runs: an hour in three seconds.
+const SPEED: f64 = 1200.0;
+/// An office, as a collection of people's.
+const OFFICE: &str = "PS100030";
+/// A group in Entra.
+const BOARD: &str = "3f8c1d52-6b0e-4a7d-9c41-52e7a90b6d18";
+
+/// The pilot collection of `WindowsUpdatePolicies`, in [`RESOURCES`].
+pub const PILOT: &str = "PS100022";
+
+/// What the repository asks for, besides the Fleet: selectors that ask for a value, and selectors
+/// that ask for its absence, of everything that is read of a device.
+const RESOURCES: &str = r#"
+apiVersion: diarchy.dev/v1alpha1
+kind: CoManagementPolicy
+metadata: { name: contoso, namespace: contoso }
+spec:
+  fleetRef: { name: contoso }
+  workloads:
+    CompliancePolicies: { slider: Intune }
+    WindowsUpdatePolicies: { slider: PilotIntune, pilotCollection: PS100022 }
+    EndpointProtection: { slider: PilotIntune, pilotCollection: PS100023 }
+    OfficeClickToRun: { slider: PilotIntune, pilotCollection: PS100024 }
+    ClientApps: { slider: PilotIntune, pilotCollection: PS100025 }
+---
+apiVersion: diarchy.dev/v1alpha1
+kind: DeviceGroup
+metadata: { name: others, namespace: contoso }
+spec:
+  fleetRef: { name: contoso }
+  selector:
+    matchAttributes:
+      - { key: model, operator: NotGlob, values: [ "Latitude 5*" ] }
+      - { key: country, operator: NotIn, values: [ US ] }
+      - { key: department, operator: NotIn, values: [ Sales ] }
+      - { key: labels/extensionAttribute1, operator: NotIn, values: [ canary ] }
+---
+apiVersion: diarchy.dev/v1alpha1
+kind: DeviceGroup
+metadata: { name: office, namespace: contoso }
+spec:
+  fleetRef: { name: contoso }
+  selector:
+    matchAttributes:
+      - { key: configMgrCollection, operator: In, values: [ PS100030 ] }
+---
+apiVersion: diarchy.dev/v1alpha1
+kind: DeviceGroup
+metadata: { name: board, namespace: contoso }
+spec:
+  fleetRef: { name: contoso }
+  selector:
+    matchAttributes:
+      - { key: entraGroup, operator: In, values: [ 3f8c1d52-6b0e-4a7d-9c41-52e7a90b6d18 ] }
+---
+apiVersion: diarchy.dev/v1alpha1
+kind: DeviceGroup
+metadata: { name: described, namespace: contoso }
+spec:
+  fleetRef: { name: contoso }
+  selector:
+    matchAttributes:
+      - { key: name, operator: Exists }
+      - { key: serialNumber, operator: Exists }
+      - { key: manufacturer, operator: Exists }
+      - { key: model, operator: Exists }
+      - { key: chassis, operator: Exists }
+      - { key: osVersion, operator: AtLeast, values: [ "10.0" ] }
+      - { key: joinType, operator: Exists }
+      - { key: ownership, operator: Exists }
+      - { key: country, operator: Exists }
+      - { key: city, operator: Exists }
+      - { key: department, operator: Exists }
+      - { key: primaryUser, operator: Exists }
+      - { key: siteCode, operator: Exists }
+      - { key: clientVersion, operator: Exists }
+      - { key: enrolledAt, operator: Exists }
+---
+apiVersion: diarchy.dev/v1alpha1
+kind: WorkloadAssignment
+metadata: { name: updates, namespace: contoso }
+spec:
+  fleetRef: { name: contoso }
+  workload: WindowsUpdatePolicies
+  groupRef: { name: others }
+  authority: Intune
+---
+apiVersion: diarchy.dev/v1alpha1
+kind: WorkloadAssignment
+metadata: { name: click-to-run, namespace: contoso }
+spec:
+  fleetRef: { name: contoso }
+  workload: OfficeClickToRun
+  groupRef: { name: office }
+  authority: Intune
+---
+apiVersion: diarchy.dev/v1alpha1
+kind: WorkloadAssignment
+metadata: { name: protection, namespace: contoso }
+spec:
+  fleetRef: { name: contoso }
+  workload: EndpointProtection
+  groupRef: { name: board }
+  authority: Intune
+---
+apiVersion: diarchy.dev/v1alpha1
+kind: WorkloadAssignment
+metadata: { name: apps, namespace: contoso }
+spec:
+  fleetRef: { name: contoso }
+  workload: ClientApps
+  groupRef: { name: described }
+  authority: Intune
+"#;
+
+/// A served estate, and a repository and credentials that fit it.
+pub struct Site {
+    pub repository: Repository,
+    pub control: Control,
+    clock: Clock,
+    folder: TempDir,
+    // Before the runtime, which it runs on.
+    simulator: Simulator,
+    _runtime: Runtime,
+}
+
+impl Site {
+    /// An estate on a fast clock.
+    pub fn open() -> Self {
+        Self::behaving(Behaviour::default())
+    }
+
+    /// The same, with other answers to open questions about the services.
+    pub fn behaving(behaviour: Behaviour) -> Self {
+        let monday = "2026-11-23T08:00:00Z".parse().unwrap();
+        let mut options = Options::new(setup(), Clock::scaled(monday, SPEED).unwrap());
+        options.behaviour = behaviour;
+        Self::serve(options)
+    }
+
+    /// An estate on the machine's clock, where things take milliseconds.
+    pub fn real() -> Self {
+        let mut options = Options::new(setup(), Clock::system());
+        options.latency = quick();
+        options.limits = unlimited();
+        Self::serve(options)
+    }
+
+    fn serve(options: Options) -> Self {
+        // Every test of this binary installs it; all but the first are told so.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let clock = options.clock.clone();
+        let simulator = runtime.block_on(diarchy_simulator::start(options)).unwrap();
+        let control = simulator.control();
+        for device in 0..DEVICES {
+            // Who is away would be waited for. Some are not in the site at all.
+            let online = true;
+            let _ = control.act(Act::SetPresence { device, online });
+        }
+        let repository = Repository::empty();
+        repository.write("fleet.yaml", fleet(&simulator, &clock));
+        repository.write("resources.yaml", RESOURCES);
+        repository.commit();
+        let site = Self {
+            repository,
+            control,
+            clock,
+            folder: tempfile::tempdir().unwrap(),
+            simulator,
+            _runtime: runtime,
+        };
+        site.write_secrets();
+        site
+    }
+
+    fn write_secrets(&self) {
+        let simulator = &self.simulator;
+        for (key, text) in [
+            ("cm-admin/username", simulator.admin_user()),
+            ("cm-admin/password", simulator.admin_password()),
+            ("cm-ca/ca.crt", simulator.ca_pem().to_owned()),
+            ("graph-app/clientId", simulator.client_id()),
+            ("graph-app/clientSecret", simulator.client_secret()),
+        ] {
+            let file = self.secret(key);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        }
+    }
+
+    fn secrets(&self) -> PathBuf {
+        self.folder.path().join("secrets")
+    }
+
+    /// The file of a credential, such as `graph-app/clientId`.
+    pub fn secret(&self, key: &str) -> PathBuf {
+        self.secrets().join("contoso").join(key)
+    }
+
+    /// A state file by its name.
+    pub fn state(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The loop on this estate, not started, with a state file of this name.
+    pub fn up(&self, state: &str) -> Command {
+        self.publish(&self.state(state));
+        let mut command = self.loop_with(state);
+        command.args(["--simulate", &DEVICES.to_string()]);
+        command
+    }
+
+    /// The same on an estate that it takes for a real one.
+    pub fn up_real(&self, state: &str) -> Command {
+        let mut command = self.loop_with(state);
+        command
+            .arg("--secrets")
+            .arg(self.secrets())
+            // A real Graph is trusted by what the machine trusts; this one by its own root.
+            .env("SSL_CERT_FILE", self.secret("cm-ca/ca.crt"));
+        command
+    }
+
+    fn loop_with(&self, state: &str) -> Command {
+        let mut command = diarchy();
+        command
+            .arg("up")
+            .arg(self.repository.path())
+            .arg("--state")
+            .arg(self.state(state));
+        command
+    }
+
+    /// Tells a loop with this state where the estate is, as `diarchy simulate` does.
+    fn publish(&self, state: &Path) {
+        let mut folder = state.as_os_str().to_owned();
+        folder.push(".world");
+        let folder = PathBuf::from(folder);
+        fs::create_dir_all(&folder).unwrap();
+        let simulator = &self.simulator;
+        let published = json!({
+            "estates": { "contoso/contoso": {
+                "graph": simulator.graph_endpoint(),
+                "authority": simulator.authority(),
+                "adminService": simulator.admin_service(),
+                "ca": simulator.ca_pem(),
+                "clientId": simulator.client_id(),
+                "clientSecret": simulator.client_secret(),
+                "adminToken": simulator.admin_token(),
+            } },
+            "showed": self.clock.now(),
+            "at": Timestamp::now(),
+            "speed": self.clock.speed(),
+        });
+        fs::write(folder.join("simulator.json"), published.to_string()).unwrap();
+    }
+
+    /// The loop, running, which has carried out the repository after a person's yes.
+    pub fn carried_out(&self) -> Running {
+        let mut running = Running::start(&mut self.up("state"));
+        let report = running.wait_for("a first plan that waits", |report| {
+            !report["fleets"][0]["waiting"].is_null()
+        });
+        approve(&self.state("state"), &report);
+        running.wait_for(
+            "the repository to be carried out",
+            crate::running::is_converged,
+        );
+        assert!(self.rules_written() > 0, "nobody was moved");
+        running
+    }
+
+    /// Everything that was written to the site so far, people's acts left out.
+    pub fn writes(&self) -> Vec<Entry> {
+        let mut log = self.control.log();
+        log.retain(|entry| matches!(entry.cause, Cause::Write { .. }));
+        log
+    }
+
+    /// How many writes changed the rules of a collection.
+    pub fn rules_written(&self) -> usize {
+        crate::world::rule_changes(&self.writes())
+    }
+
+    /// The members of every pilot collection.
+    pub fn members(&self) -> Vec<Vec<u32>> {
+        ["PS100022", "PS100023", "PS100024", "PS100025"]
+            .iter()
+            .map(|pilot| self.control.members(pilot).unwrap())
+            .collect()
+    }
+
+    /// Asserts that nothing is held against whoever wrote.
+    pub fn assert_clean(&self) {
+        let verdict = self.control.judge();
+        assert!(verdict.is_clean(), "{verdict:#?}");
+    }
+}
+
+/// Says yes to what waits by this report.
+pub fn approve(state: &Path, report: &serde_json::Value) {
+    let digest = report["fleets"][0]["waiting"]["digest"].as_str().unwrap();
+    let output = try_approve(state, digest);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+/// Says yes to a digest.
+pub fn try_approve(state: &Path, digest: &str) -> Output {
+    diarchy()
+        .args(["approve", digest, "--state"])
+        .arg(state)
+        .output()
+        .unwrap()
+}
+
+fn setup() -> Setup {
+    let mut setup = Setup::new(7, DEVICES)
+        .with_pilot(Workload::WindowsUpdatePolicies, PILOT)
+        .with_pilot(Workload::EndpointProtection, "PS100023")
+        .with_pilot(Workload::OfficeClickToRun, "PS100024")
+        .with_pilot(Workload::ClientApps, "PS100025");
+    setup.workloads.insert(
+        Workload::CompliancePolicies,
+        diarchy_simulator::SliderSetup {
+            slider: diarchy_simulator::Slider::Intune,
+            pilot_collection: None,
+        },
+    );
+    setup.collections.push(OFFICE.to_owned());
+    setup.entra_groups.push(BOARD.to_owned());
+    setup
+}
+
+fn quick() -> Latency {
+    let span = |from, to| Span {
+        from: Duration::from_millis(from),
+        to: Duration::from_millis(to),
+    };
+    Latency {
+        collection_evaluation: span(20, 100),
+        incremental_evaluation: Duration::from_secs(1),
+        policy_poll: Duration::from_millis(300),
+        policy_evaluation: span(10, 50),
+        switch_sync: span(10, 50),
+        sync_interval: Duration::from_millis(500),
+        state_message: span(10, 50),
+        comeback: span(10, 50),
+    }
+}
+
+/// A loop without a pause would meet the published limits.
+fn unlimited() -> Limits {
+    let most = 1_000_000;
+    Limits {
+        graph_devices: most,
+        graph_devices_writes: most,
+        graph_other: most,
+        graph_other_writes: most,
+        graph_global: most,
+        admin_service: most,
+        ..Limits::default()
+    }
+}
+
+fn fleet(simulator: &Simulator, clock: &Clock) -> String {
+    format!(
+        r#"
+apiVersion: diarchy.dev/v1alpha1
+kind: Fleet
+metadata: {{ name: contoso, namespace: contoso }}
+spec:
+  configurationManager:
+    adminService: [ "{site}" ]
+    siteCode: PS1
+    caBundleRef: {{ name: cm-ca }}
+    credentialsRef: {{ name: cm-admin }}
+  intune:
+    tenantId: 7b1f2c1e-5a1d-4d6e-9a51-1f0f4b3f9a10
+    endpoint: "{graph}"
+    authority: "{authority}"
+    credentialsRef: {{ name: graph-app }}
+  inventory: {{ interval: {interval} }}
+  guardrails: {{ maxChangedDevices: 100%, maxLeaving: 100% }}
+"#,
+        interval = if clock.speed() > 1.0 { "5m" } else { "200ms" },
+        site = simulator.admin_service(),
+        graph = simulator.graph_endpoint(),
+        authority = simulator.authority(),
+    )
+}
