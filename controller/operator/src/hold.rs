@@ -283,7 +283,9 @@ fn take_approval(
     let Some(waiting) = &memory.waiting else {
         return Ok(());
     };
-    let given = pass.store.approval(&waiting.digest.to_string())?;
+    let given = pass
+        .store
+        .approval(&waiting.digest.to_string(), &waiting.revision)?;
     // A yes to an earlier plan that happened to look the same was for that one.
     match given.filter(|given| given.at >= waiting.since) {
         Some(given) => approve(pass, memory, &given, now),
@@ -302,6 +304,7 @@ fn give(
     };
     let given = GivenApproval {
         digest: waiting.digest.to_string(),
+        revision: waiting.revision.clone(),
         approver: BY_OPTION.to_owned(),
         at: now,
     };

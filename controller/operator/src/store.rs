@@ -27,7 +27,8 @@ CREATE TABLE assignment (
 ) STRICT;
 CREATE UNIQUE INDEX assignment_present ON assignment (name) WHERE gone IS NULL;
 CREATE TABLE approval (
-    digest TEXT NOT NULL, approver TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (digest, at)
+    digest TEXT NOT NULL, revision TEXT NOT NULL, approver TEXT NOT NULL, at TEXT NOT NULL,
+    PRIMARY KEY (digest, revision, at)
 ) STRICT;
 CREATE TABLE status (
     kind TEXT NOT NULL, name TEXT NOT NULL, status TEXT NOT NULL, PRIMARY KEY (kind, name)
@@ -51,6 +52,8 @@ pub struct Store {
 pub struct GivenApproval {
     /// To what.
     pub digest: String,
+    /// For which revision.
+    pub revision: String,
     /// Who.
     pub approver: String,
     /// When, by the loop's clock.
@@ -239,12 +242,12 @@ impl Store {
             .collect())
     }
 
-    /// Whether something waits under a digest, for any fleet.
+    /// The revision for which something waits under a digest, for any fleet.
     ///
     /// # Errors
     ///
     /// [`OperatorError::State`]
-    pub fn is_waiting(&self, digest: &str) -> Result<bool, OperatorError> {
+    pub fn waiting_revision(&self, digest: &str) -> Result<Option<String>, OperatorError> {
         let blobs: Vec<Vec<u8>> = {
             let connection = self.lock();
             let run = || -> rusqlite::Result<Vec<Vec<u8>>> {
@@ -256,14 +259,13 @@ impl Store {
         };
         for blob in blobs {
             let memory: FleetMemory = self.unpack(&blob)?;
-            if memory
-                .waiting
-                .is_some_and(|waiting| waiting.digest.to_string() == digest)
+            if let Some(waiting) = memory.waiting
+                && waiting.digest.to_string() == digest
             {
-                return Ok(true);
+                return Ok(Some(waiting.revision));
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// Notes a person's yes.
@@ -274,26 +276,32 @@ impl Store {
     pub fn approve(&self, approval: &GivenApproval) -> Result<(), OperatorError> {
         let GivenApproval {
             digest,
+            revision,
             approver,
             at,
         } = approval;
         self.execute(
-            "INSERT OR IGNORE INTO approval VALUES (?1, ?2, ?3)",
-            params![digest, approver, at.to_string()],
+            "INSERT OR IGNORE INTO approval VALUES (?1, ?2, ?3, ?4)",
+            params![digest, revision, approver, at.to_string()],
         )
     }
 
-    /// The last yes to a digest.
+    /// The last yes to a digest for a revision.
     ///
     /// # Errors
     ///
     /// [`OperatorError::State`]
-    pub fn approval(&self, digest: &str) -> Result<Option<GivenApproval>, OperatorError> {
+    pub fn approval(
+        &self,
+        digest: &str,
+        revision: &str,
+    ) -> Result<Option<GivenApproval>, OperatorError> {
         let found: Option<(String, String)> = self
             .lock()
             .query_row(
-                "SELECT approver, at FROM approval WHERE digest = ?1 ORDER BY at DESC LIMIT 1",
-                [digest],
+                "SELECT approver, at FROM approval
+                 WHERE digest = ?1 AND revision = ?2 ORDER BY at DESC LIMIT 1",
+                [digest, revision],
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )
             .optional()
@@ -301,6 +309,7 @@ impl Store {
         Ok(found.and_then(|(approver, at)| {
             Some(GivenApproval {
                 digest: digest.to_owned(),
+                revision: revision.to_owned(),
                 approver,
                 at: at.parse().ok()?,
             })

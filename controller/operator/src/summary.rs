@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use diarchy_core::code::Code;
 use diarchy_core::convergence::{UnderWay, converge};
 use diarchy_core::desired::Desired;
 use diarchy_core::engine::Engine;
@@ -161,6 +162,7 @@ pub fn report(
         .into_iter()
         .map(|error| format!("{}: {error}", error.code()))
         .collect();
+    problems.extend(pilot_states(readings).iter().filter_map(unreadable));
     problems.extend(written.problems.iter().cloned());
     FleetReport {
         fleet: engine.desired().fleet.clone(),
@@ -276,6 +278,17 @@ pub fn manual_steps(desired: &Desired, readings: &Readings, shown: &Shown) -> Ve
         }
     }
     steps
+}
+
+/// What is wrong with a pilot collection that cannot be read.
+fn unreadable((workload, state): (&Workload, &PilotState)) -> Option<String> {
+    match state {
+        PilotState::Unreadable(why) => Some(format!(
+            "{}: the pilot collection of {workload} cannot be read: {why}",
+            Code::CollectionNotUsable
+        )),
+        PilotState::Marked | PilotState::NotMarked | PilotState::Unsafe(_) => None,
+    }
 }
 
 /// The collection states of the pilots, for statuses.

@@ -24,12 +24,11 @@ pub fn run(arguments: &Approve) -> Result<Outcome, Failure> {
         Failure::argument(error.to_string(), "copy it from what `up` shows")
     })?;
     let store = Store::open(&arguments.state)?;
-    let waiting = store.is_waiting(&digest.to_string())?;
-    if !waiting {
+    let Some(revision) = store.waiting_revision(&digest.to_string())? else {
         return Err(Failure::from(
             diarchy_operator::error::OperatorError::NothingWaiting(digest.to_string()),
         ));
-    }
+    };
     // A simulated loop has a clock of its own, which it leaves in the state.
     let at = match store.meta(CLOCK)? {
         Some(text) => text.parse().unwrap_or_else(|_| Timestamp::now()),
@@ -37,6 +36,7 @@ pub fn run(arguments: &Approve) -> Result<Outcome, Failure> {
     };
     store.approve(&GivenApproval {
         digest: digest.to_string(),
+        revision,
         approver: approver(),
         at,
     })?;
