@@ -77,6 +77,8 @@ device! {
     ad_site: String,
     /// The ConfigMgr client's version.
     client_version: String,
+    /// The ConfigMgr client's own id, in lower case, which tells a machine from others.
+    client_id: String,
     /// How it is joined.
     join_type: JoinType,
     /// How well its ConfigMgr client does.

@@ -216,6 +216,8 @@ fn client(device: &mut Device, Sources { site, intune }: &Sources<'_>) {
     device.ad_site = of(*site, |site| site.system.ad_site.clone());
     device.client_version = of(*site, |site| site.system.client_version.clone())
         .or(of(*intune, |record| record.client_version.clone()));
+    device.client_id = of(*site, |site| site.system.client_id.clone())
+        .or(of(*intune, |record| record.client_id.clone()));
     device.client_health = of(*site, |site| match site.system.client {
         Fact::Known(false) => Fact::<ClientHealth>::Absent,
         _ => of(site.combined, CombinedResource::client_health),
