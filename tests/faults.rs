@@ -197,6 +197,28 @@ fn half_an_inventory_stops_all_writes_and_says_so() {
     live_through(&faults);
 }
 
+/// Not every site collects hardware inventory: what it would tell is unknown, and no fault.
+#[test]
+fn a_site_without_classes_of_hardware_is_carried_out_and_told_of() {
+    let site = Site::open();
+    let classes = [
+        "SMS_G_System_COMPUTER_SYSTEM",
+        "SMS_G_System_SYSTEM_ENCLOSURE",
+        "SMS_G_System_OPERATING_SYSTEM",
+        "SMS_G_System_PC_BIOS",
+    ];
+    for class in classes {
+        let fault = status(Service::AdminService, class, 404, None);
+        site.control.inject(fault);
+    }
+    let report = site.carried_out().fresh();
+    let lacking = fleet(&report)["lacking"].to_string();
+    for class in classes {
+        assert!(lacking.contains(class), "{class} in {lacking}");
+    }
+    site.assert_clean();
+}
+
 #[test]
 fn lists_that_are_empty_or_short_move_nobody() {
     let mut case = Case::new();

@@ -106,15 +106,30 @@ pub struct Acceptance {
     pub accepted: Option<Accepted>,
 }
 
-/// Judges the changes of `plan`, made for `revision`, against what was accepted before.
+/// What changes are judged by, besides themselves.
+#[derive(Debug, Clone, Copy)]
+pub struct Basis<'a> {
+    /// The revision that asks for them.
+    pub revision: &'a str,
+    /// What was accepted before; `None` at first contact, or when the state was lost.
+    pub before: Option<&'a Accepted>,
+    /// What people have approved.
+    pub approvals: &'a [Approved],
+    /// Whether everything that was asked for was read, and both services know devices. What a pass
+    /// did not see is no end state to compare with later, so only a whole reading becomes a baseline
+    /// without a person.
+    pub is_whole: bool,
+}
+
+/// Judges the changes of `plan` against what was accepted before.
 #[must_use]
-pub fn accept(
-    engine: &Engine<'_>,
-    plan: &Plan,
-    revision: &str,
-    before: Option<&Accepted>,
-    approvals: &[Approved],
-) -> Acceptance {
+pub fn accept(engine: &Engine<'_>, plan: &Plan, basis: Basis<'_>) -> Acceptance {
+    let Basis {
+        revision,
+        before,
+        approvals,
+        is_whole,
+    } = basis;
     let now = engine.now();
     let approved: BTreeSet<&ApprovedChange> = approvals
         .iter()
@@ -149,7 +164,7 @@ pub fn accept(
         .filter(|change| !waits.contains(change))
         .copied()
         .collect();
-    let accepted = (baseline || waiting.is_none()).then(|| {
+    let accepted = (baseline || (is_whole && waiting.is_none())).then(|| {
         let unasked = passed.iter().map(|change| Unasked {
             at: now,
             device: engine.inventory().first_id(change.row).to_owned(),

@@ -23,6 +23,7 @@ pub mod inference;
 pub mod inventory;
 pub mod plan;
 pub mod resource;
+pub mod rules;
 pub mod selector;
 pub mod steps;
 pub mod tally;

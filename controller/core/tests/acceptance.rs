@@ -11,7 +11,9 @@ mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diarchy_core::accept::{Accepted, Approved, ApprovedChange, Unasked, WaitReason, accept};
+use diarchy_core::accept::{
+    Accepted, Approved, ApprovedChange, Basis, Unasked, WaitReason, accept,
+};
 use diarchy_core::amount::Amount;
 use diarchy_core::desired::Guardrails;
 use diarchy_core::engine::Engine;
@@ -96,15 +98,7 @@ fn step(fleet: &mut Fleet, ledger: &mut Ledger) -> Result<Cleared, String> {
     let (desired, inventory) = (fleet.desired(), fleet.world.inventory());
     let engine = Engine::new(&desired, &inventory, fleet.now);
     let plan = Plan::new(&engine);
-    let judge = |before: Option<&Accepted>| {
-        accept(
-            &engine,
-            &plan,
-            &fleet.revision.name,
-            before,
-            &fleet.approvals,
-        )
-    };
+    let judge = |before: Option<&Accepted>| accept(&engine, &plan, fleet.basis(before));
     let acceptance = judge(fleet.accepted.as_ref());
     let kept = serde_json::to_string(&fleet.accepted).unwrap();
     let kept: Option<Accepted> = serde_json::from_str(&kept).unwrap();
@@ -185,9 +179,14 @@ fn every_change_is_cleared_or_waits() {
             revision: "r1".to_owned(),
             expires: now() + SignedDuration::from_hours(1),
         }];
-        let before = known.then_some(&before);
-        let acceptance = accept(&engine, &plan, "r1", before, &approvals);
-        if acceptance != accept(&engine, &plan, "r1", before, &approvals) {
+        let basis = Basis {
+            revision: "r1",
+            before: known.then_some(&before),
+            approvals: &approvals,
+            is_whole: true,
+        };
+        let acceptance = accept(&engine, &plan, basis);
+        if acceptance != accept(&engine, &plan, basis) {
             return Err("the same inputs give something else".to_owned());
         }
         let waiting = acceptance.waiting.as_ref();
@@ -261,6 +260,21 @@ fn what_could_not_be_read_is_no_baseline() {
     assert_eq!(fleet.judged(), (vec![], vec![]));
     fleet.world = read;
     assert_eq!(fleet.judged(), (vec![], numbers(0..DEVICES)));
+}
+
+/// Services that answered with nothing, or not at all, have shown no end state.
+#[test]
+fn a_first_pass_that_read_nothing_is_no_baseline() {
+    let mut fleet = Fleet::default();
+    let known = std::mem::take(&mut fleet.world.devices);
+    fleet.reads_all = false;
+    fleet.pass(|_, _, _| ());
+    assert_eq!(fleet.accepted, None);
+    fleet.world.devices = known;
+    fleet.reads_all = true;
+    fleet.ask(apps([3]));
+    assert_eq!(fleet.judged(), (vec![], vec![3]));
+    assert_eq!(reason(&mut fleet), Some(WaitReason::NoBaseline));
 }
 
 /// With a baseline, too: what was never known to be with Configuration Manager was not accepted to

@@ -11,15 +11,18 @@ mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use diarchy_core::desired::{AssignmentIndex, Desired};
 use diarchy_core::engine::{Engine, Outcome};
+use diarchy_core::inventory::{Holder, Inventory};
 use diarchy_core::plan::Plan;
+use diarchy_core::rules::RulesUnderWay;
 use diarchy_core::steps::{Step, steps};
 use diarchy_core::workload::{Authority, Slider, Workload};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use world::plain::{assignment, hold, holders, listed, movable, pilot};
-use world::{World, made_up, now};
+use world::{Standing, World, made_up, now};
 
 const CONFIGURATION: Workload = Workload::DeviceConfiguration;
 const PROTECTION: Workload = Workload::EndpointProtection;
@@ -43,6 +46,15 @@ enum Request {
     Add(usize, Collection),
     /// Out of every owned collection of the workload but one.
     Remove(usize, Workload, Option<String>),
+    /// Out of this one, of which it is no member yet.
+    Withdraw(usize, Collection),
+}
+
+/// What one pass decides.
+struct Pass {
+    requests: Vec<Request>,
+    /// What is in a pilot collection, by a rule that stands, and would stay there.
+    staying: BTreeSet<Pair>,
 }
 
 impl Site {
@@ -85,30 +97,79 @@ impl Site {
         world
     }
 
+    /// What Diarchy sees of rules beyond the members.
+    fn under_way(&self, desired: &Desired, inventory: &Inventory) -> RulesUnderWay {
+        let mut under_way = RulesUnderWay::default();
+        for ((workload, holder), rules) in &self.rules {
+            let owner = match holder.parse().unwrap() {
+                Holder::Foreign => continue,
+                Holder::Retained(_) => None,
+                Holder::Owned(name) => desired
+                    .find_assignment(&name)
+                    .filter(|owner| desired.places_in(*owner, *workload)),
+            };
+            let members = &self.members[&(*workload, holder.clone())];
+            let row = |device: &usize| inventory.row_of(self.id(*device)).unwrap();
+            for device in rules.difference(members) {
+                under_way.arrives(row(device), *workload, owner);
+            }
+            for device in members.difference(rules) {
+                under_way.leaves(row(device), *workload, owner);
+            }
+        }
+        under_way
+    }
+
+    fn id(&self, device: usize) -> &str {
+        self.world.devices[device]["id"].as_str().unwrap()
+    }
+
     /// One pass: the requests that it would send.
-    fn pass(&self) -> Vec<Request> {
+    fn pass(&self) -> Pass {
         let seen = self.seen();
         let (desired, inventory) = (seen.desired(), seen.inventory());
         let engine = Engine::new(&desired, &inventory, now());
         let plan = Plan::new(&engine);
+        let under_way = self.under_way(&desired, &inventory);
         let place = |row: usize| {
             let is_it = |device: &world::Device| device["id"] == inventory.id(row);
             seen.devices.iter().position(is_it).unwrap()
         };
-        let name = |index| desired.assignment(index).name.as_assignment();
-        steps(&engine, &plan.changes, &plan.hand_overs)
-            .into_iter()
-            .map(|step| match step {
-                Step::Place {
-                    row,
-                    workload,
-                    assignment,
-                } => Request::Add(place(row), (workload, name(assignment))),
-                Step::TakeOut {
-                    row, workload, but, ..
-                } => Request::Remove(place(row), workload, but.map(name)),
-            })
-            .collect()
+        let name = |index: AssignmentIndex| desired.assignment(index).name.as_assignment();
+        let requests = steps(&engine, &under_way, &plan.changes, &plan.hand_overs);
+        let mut staying = BTreeSet::new();
+        for row in 0..inventory.rows() {
+            for workload in Workload::ALL {
+                let firm = engine
+                    .holding(row, workload)
+                    .is_some_and(|holding| under_way.is_firm(row, workload, holding));
+                let moves = |change: &diarchy_core::plan::Change| {
+                    (change.row, change.workload) == (row, workload)
+                };
+                if firm && !plan.changes.iter().any(moves) {
+                    staying.insert((place(row), workload));
+                }
+            }
+        }
+        let requests = requests.into_iter().map(|step| match step {
+            Step::Place {
+                row,
+                workload,
+                assignment,
+            } => Request::Add(place(row), (workload, name(assignment))),
+            Step::TakeOut {
+                row, workload, but, ..
+            } => Request::Remove(place(row), workload, but.map(name)),
+            Step::Withdraw {
+                row,
+                workload,
+                assignment,
+            } => Request::Withdraw(place(row), (workload, name(assignment))),
+        });
+        Pass {
+            requests: requests.collect(),
+            staying,
+        }
     }
 
     fn send(&mut self, request: &Request) {
@@ -126,6 +187,40 @@ impl Site {
                     if of == workload && is_owned {
                         rules.remove(device);
                     }
+                }
+            }
+            Request::Withdraw(device, collection) => {
+                let was_there = self.rules.get_mut(collection).unwrap().remove(device);
+                assert!(was_there, "what is withdrawn was not there");
+            }
+        }
+    }
+
+    /// A commit, by number: one assignment asks for something else.
+    fn commit(&mut self, number: usize) {
+        let groups: Vec<String> = self
+            .world
+            .groups
+            .iter()
+            .map(|group| group.name.clone())
+            .collect();
+        let count = self.world.assignments.len();
+        let Some(assignment) = self.world.assignments.get_mut(number % count.max(1)) else {
+            return;
+        };
+        let choice = number / count.max(1);
+        match choice % 4 {
+            0 if !groups.is_empty() => {
+                assignment
+                    .group
+                    .clone_from(&groups[choice / 4 % groups.len()]);
+            }
+            1 => assignment.authority = assignment.authority.other(),
+            2 => assignment.priority = -assignment.priority - 1,
+            _ => {
+                assignment.standing = match assignment.standing {
+                    Standing::InForce => Standing::Suspended,
+                    _ => Standing::InForce,
                 }
             }
         }
@@ -237,7 +332,7 @@ fn muddle_through(world: &World, script: &[(u8, u32)]) -> Result<(), String> {
         .collect();
     for (what, number) in script {
         if *what == 0 {
-            let mut requests = site.pass();
+            let mut requests = site.pass().requests;
             let count = requests.len().max(1);
             requests.rotate_left(*number as usize % count);
             if number & 1 == 1 {
@@ -268,7 +363,7 @@ fn muddle_through(world: &World, script: &[(u8, u32)]) -> Result<(), String> {
 fn settle(site: &mut Site) -> Result<(), String> {
     for _ in 0..8 {
         site.evaluate_all();
-        let requests = site.pass();
+        let requests = site.pass().requests;
         if requests.is_empty() {
             return Ok(());
         }
@@ -305,14 +400,62 @@ fn arrived(site: &Site, world: &World, start: &Ends) -> Result<(), String> {
     Ok(())
 }
 
-fn script() -> impl Strategy<Value = Vec<(u8, u32)>> {
-    vec((0..3_u8, any::<u32>()), 0..24)
+/// The same with commits in between, so that passes find what others have left half done. Whatever
+/// a pass leaves where it is must be there until the next.
+fn commit_and_muddle_through(world: &World, script: &[(u8, u32)]) -> Result<(), String> {
+    let mut site = Site::new(world);
+    let mut at_first = site.impossible();
+    let mut staying = site.pass().staying;
+    for (what, number) in script {
+        match what {
+            0 => site.commit(*number as usize),
+            1 => {
+                let pass = site.pass();
+                staying = pass.staying;
+                for (at, request) in pass.requests.iter().enumerate() {
+                    match number >> (at % 16 * 2) & 3 {
+                        0 => continue,
+                        1 => site.evaluate(at),
+                        _ => {}
+                    }
+                    site.send(request);
+                    wrong(&site, &at_first, &staying)?;
+                }
+            }
+            _ => {
+                site.evaluate(*number as usize);
+                wrong(&site, &at_first, &staying)?;
+            }
+        }
+        at_first = at_first.intersection(&site.impossible()).copied().collect();
+    }
+    settle(&mut site)?;
+    let left = ends(&site.seen());
+    match left
+        .changes
+        .keys()
+        .find(|pair| !left.doubtful.contains(pair))
+    {
+        Some(pair) => Err(format!("{pair:?} is left, and no step is made of it")),
+        None => Ok(()),
+    }
+}
+
+fn script(kinds: u8) -> impl Strategy<Value = Vec<(u8, u32)>> {
+    vec((0..kinds, any::<u32>()), 0..24)
 }
 
 #[test]
 fn every_moment_is_safe_and_the_end_is_as_planned() {
-    made_up::check(2_000, script(), |world, script| {
+    made_up::check(2_000, script(3), |world, script| {
         muddle_through(world, script)
+    });
+}
+
+#[test]
+fn every_moment_is_safe_whatever_is_committed_meanwhile() {
+    made_up::check(4_000, script(5), |world, script| {
+        commit_and_muddle_through(world, script)
     });
 }
 
@@ -320,12 +463,16 @@ fn every_moment_is_safe_and_the_end_is_as_planned() {
 
 fn told(site: &Site) -> Vec<String> {
     site.pass()
+        .requests
         .iter()
         .map(|request| match request {
             Request::Add(_, (workload, holder)) => format!("{workload} into {}", last(holder)),
             Request::Remove(_, workload, None) => format!("{workload} out"),
             Request::Remove(_, workload, Some(but)) => {
                 format!("{workload} out but of {}", last(but))
+            }
+            Request::Withdraw(_, (workload, holder)) => {
+                format!("{workload} withdrawn from {}", last(holder))
             }
         })
         .collect()
@@ -336,7 +483,7 @@ fn last(holder: &str) -> &str {
 }
 
 fn send_all(site: &mut Site) {
-    for request in site.pass() {
+    for request in site.pass().requests {
         site.send(&request);
     }
 }
@@ -426,4 +573,57 @@ fn a_hand_over_adds_first_and_removes_once_the_site_shows_it() {
     site.evaluate_all();
     assert!(told(&site).is_empty());
     assert!(site.is_member((0, PROTECTION)));
+}
+
+// ---- A commit while something is under way ----
+
+/// The site in the middle of bringing `DeviceConfiguration` to Intune: the rule is there, the
+/// membership is not.
+fn configuration_on_its_way() -> Site {
+    let mut site = Site::new(&one_device(vec![configuration("all")]));
+    send_all(&mut site);
+    site.evaluate_all();
+    send_all(&mut site);
+    site
+}
+
+#[test]
+fn protection_stays_while_configuration_is_on_its_way() {
+    let mut site = configuration_on_its_way();
+    site.world.assignments[0].group = "none".to_owned();
+    assert_eq!(told(&site), ["DeviceConfiguration withdrawn from conf"]);
+    send_all(&mut site);
+    assert_eq!(told(&site), ["EndpointProtection out"]);
+}
+
+#[test]
+fn configuration_waits_while_protection_is_leaving() {
+    let mut site = Site::new(&one_device(vec![configuration("all")]));
+    send_all(&mut site);
+    site.evaluate_all();
+    site.world.assignments[0].group = "none".to_owned();
+    assert_eq!(told(&site), ["EndpointProtection out"]);
+    send_all(&mut site);
+    site.world.assignments[0].group = "all".to_owned();
+    assert!(told(&site).is_empty(), "{:?}", told(&site));
+    site.evaluate_all();
+    assert_eq!(told(&site), ["EndpointProtection into conf"]);
+}
+
+#[test]
+fn a_membership_that_is_ending_keeps_nobody_at_a_hand_over() {
+    let mut new = assignment("new", PROTECTION, "all", Authority::Intune);
+    new.priority = 1;
+    let old = assignment("old", PROTECTION, "all", Authority::Intune);
+    let mut world = one_device(vec![old, new]);
+    let both: Vec<String> = world
+        .assignments
+        .iter()
+        .map(world::Assignment::reference)
+        .collect();
+    hold(&mut world.devices[0], PROTECTION, &both);
+    let mut site = Site::new(&world);
+    let ending = (PROTECTION, both[1].clone());
+    site.rules.get_mut(&ending).unwrap().clear();
+    assert_eq!(told(&site), ["EndpointProtection into new"]);
 }

@@ -108,9 +108,31 @@ pub struct Readings {
 }
 
 impl Readings {
-    /// Everything that went wrong, in a fixed order, optional reads included.
+    /// Everything that went wrong, in a fixed order. What a service does not have is no failure:
+    /// see [`Readings::lacking`].
     #[must_use]
     pub fn failures(&self) -> Vec<&EstateError> {
+        let (mut failures, not_everywhere) = self.errors();
+        failures.extend(
+            not_everywhere
+                .into_iter()
+                .filter(|error| !is_missing(error)),
+        );
+        failures
+    }
+
+    /// What the services do not have, of what not every estate has: classes of hardware inventory
+    /// are there only where the site collects them (memdocs: clients/deploy/about-client-settings.md),
+    /// and the list of eligible devices is in beta. What they would tell stays unknown.
+    #[must_use]
+    pub fn lacking(&self) -> Vec<&EstateError> {
+        let (_, mut not_everywhere) = self.errors();
+        not_everywhere.retain(|error| is_missing(error));
+        not_everywhere
+    }
+
+    /// What went wrong with what every estate has, and with what not every estate has.
+    fn errors(&self) -> (Vec<&EstateError>, Vec<&EstateError>) {
         let GraphReading {
             managed_devices,
             eligible_devices,
@@ -132,9 +154,8 @@ impl Readings {
             memberships,
             state,
         } = &self.site;
-        [
+        let everywhere = [
             managed_devices.as_ref().err(),
-            eligible_devices.as_ref().err(),
             organization.as_ref().err(),
             devices.as_ref().err(),
             users.as_ref().err(),
@@ -143,16 +164,20 @@ impl Readings {
             systems.as_ref().err(),
             resources.as_ref().err(),
             states.as_ref().err(),
+            memberships.as_ref().err(),
+            state.as_ref().err(),
+        ];
+        let not_everywhere = [
+            eligible_devices.as_ref().err(),
             enclosures.as_ref().err(),
             computers.as_ref().err(),
             operating_systems.as_ref().err(),
             bios.as_ref().err(),
-            memberships.as_ref().err(),
-            state.as_ref().err(),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+        ];
+        (
+            everywhere.into_iter().flatten().collect(),
+            not_everywhere.into_iter().flatten().collect(),
+        )
     }
 
     /// The site's version, as administrators know it: `2503` of `5.00.9135.1000` is not told by the
@@ -166,6 +191,10 @@ impl Readings {
             .find_map(|site| site.version.as_ref().known())
             .map(String::as_str)
     }
+}
+
+const fn is_missing(error: &EstateError) -> bool {
+    matches!(error, EstateError::NotFound { .. })
 }
 
 /// The clients of one fleet's services.

@@ -13,6 +13,7 @@ use diarchy_fleet::inventory::Estate;
 use diarchy_git::LoadedFleet;
 
 use crate::hold::Hold;
+use crate::site_rules::SiteRules;
 use crate::store::Store;
 
 /// Everything that a pass over one fleet needs.
@@ -45,6 +46,8 @@ pub struct Decided<'a> {
     pub acceptance: Acceptance,
     /// The steps to take now.
     pub steps: Vec<Step>,
+    /// What the owned collections hold of each device.
+    pub rules: SiteRules,
     /// Why none is taken.
     pub hold: Option<Hold>,
 }

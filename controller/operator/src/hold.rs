@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use diarchy_core::accept::{self, Acceptance, Approved, ApprovedChange, Waiting as WaitingChanges};
+use diarchy_core::accept::{
+    self, Acceptance, Approved, ApprovedChange, Basis, Waiting as WaitingChanges,
+};
 use diarchy_core::desired::Mode;
 use diarchy_core::digest::Digest;
 use diarchy_core::engine::Engine;
@@ -76,11 +78,13 @@ impl fmt::Display for Hold {
     }
 }
 
-/// Which changes may be written, with the approvals that people have given.
+/// Which changes may be written, with the approvals that people have given. `is_whole`: see
+/// [`Basis::is_whole`].
 pub fn settle(
     pass: &FleetPass<'_>,
     engine: &Engine<'_>,
     plan: &Plan,
+    is_whole: bool,
     memory: &mut FleetMemory,
 ) -> Result<Acceptance, OperatorError> {
     let now = engine.now();
@@ -89,13 +93,13 @@ pub fn settle(
         .retain(|approved| now < approved.expires && approved.revision == pass.revision);
     take_approval(pass, memory, now)?;
     let judge = |memory: &FleetMemory| {
-        accept::accept(
-            engine,
-            plan,
-            pass.revision,
-            memory.accepted.as_ref(),
-            &memory.approved,
-        )
+        let basis = Basis {
+            revision: pass.revision,
+            before: memory.accepted.as_ref(),
+            approvals: &memory.approved,
+            is_whole,
+        };
+        accept::accept(engine, plan, basis)
     };
     let mut acceptance = judge(memory);
     if let Some(waiting) = &acceptance.waiting {

@@ -22,8 +22,6 @@ pub struct SentRule {
     pub resource: u32,
     /// Before its request left.
     pub at: Timestamp,
-    /// Whether it puts the device into a collection, or takes it out of one.
-    pub adds: bool,
 }
 
 /// Writes the audit trail and remembers which rules were sent in this pass.
@@ -129,10 +127,9 @@ impl Seen {
         {
             self.workloads.insert(owned.clone(), workload);
         }
-        let (collection, adds) = match write {
-            Write::AddRules { collection, .. } => (collection, true),
-            Write::DeleteRules { collection, .. } => (collection, false),
-            _ => return,
+        let (Write::AddRules { collection, .. } | Write::DeleteRules { collection, .. }) = write
+        else {
+            return;
         };
         // A lost answer may hide a rule that was made.
         if !matches!(outcome, Outcome::Sent | Outcome::Unknown { .. }) {
@@ -146,7 +143,6 @@ impl Seen {
             workload,
             resource: *resource,
             at,
-            adds,
         }));
     }
 }

@@ -20,6 +20,7 @@ mod pass;
 mod read;
 pub mod report;
 pub mod revert;
+mod site_rules;
 mod status;
 pub mod store;
 mod summary;

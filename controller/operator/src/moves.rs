@@ -8,22 +8,20 @@ use diarchy_core::resource::ObjectName;
 use diarchy_core::steps::Step;
 use diarchy_core::workload::Workload;
 use diarchy_fleet::site::lever::MembershipChange;
-use diarchy_fleet::site::state::SiteState;
+
+use crate::site_rules::{Held, SiteRules};
 
 /// What the lever is asked for: one entry for each workload and assignment, in order.
 pub fn membership_changes(
     engine: &Engine<'_>,
     steps: &[Step],
-    state: &SiteState,
+    rules: &SiteRules,
     uids: &BTreeMap<ObjectName, String>,
 ) -> Vec<MembershipChange> {
     let mut changes: BTreeMap<(Workload, AssignmentIndex), MembershipChange> = BTreeMap::new();
     for step in steps {
         let (row, workload) = step.pair();
-        let asking = match step {
-            Step::Place { assignment, .. } => *assignment,
-            Step::TakeOut { because, .. } => *because,
-        };
+        let asking = step.because();
         let name = &engine.desired().assignment(asking).name;
         let (Some(resource), Some(uid)) = (engine.inventory().resource_id(row), uids.get(name))
         else {
@@ -38,23 +36,24 @@ pub fn membership_changes(
                 add: Vec::new(),
                 remove: BTreeMap::new(),
             });
-        match step {
-            Step::Place { .. } => change.add.push(resource),
-            Step::TakeOut { but, .. } => {
-                let kept = but.map(|index| &engine.desired().assignment(index).name);
-                for owned in state.holding(workload, resource) {
-                    let stays = kept.is_some_and(|kept| {
-                        owned.assignment == *kept && uids.get(kept) == Some(&owned.uid)
-                    });
-                    if !stays {
-                        change
-                            .remove
-                            .entry(owned.id.clone())
-                            .or_default()
-                            .push(resource);
-                    }
-                }
-            }
+        let is_of = |held: &Held, index: AssignmentIndex| {
+            let name = &engine.desired().assignment(index).name;
+            held.assignment == *name && uids.get(name) == Some(&held.uid)
+        };
+        let goes = |held: &&Held| match step {
+            Step::Place { .. } => false,
+            Step::TakeOut { but, .. } => !but.is_some_and(|kept| is_of(held, kept)),
+            Step::Withdraw { assignment, .. } => is_of(held, *assignment),
+        };
+        if let Step::Place { .. } = step {
+            change.add.push(resource);
+        }
+        for held in rules.holding(workload, resource).iter().filter(goes) {
+            change
+                .remove
+                .entry(held.collection.clone())
+                .or_default()
+                .push(resource);
         }
     }
     changes.into_values().collect()

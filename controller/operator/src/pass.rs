@@ -13,6 +13,7 @@ use diarchy_core::workload::Workload;
 use diarchy_fleet::inventory::Readings;
 use diarchy_fleet::join::{JoinOptions, JoinReport, join};
 use diarchy_fleet::site::lever::LeverMemory;
+use diarchy_fleet::site::pilot::PilotState;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::context::{Decided, FleetPass};
@@ -22,6 +23,7 @@ use crate::hold;
 use crate::memory::{FleetMemory, Sizes};
 use crate::report::FleetReport;
 use crate::revert;
+use crate::site_rules::SiteRules;
 use crate::{status, summary, write};
 
 impl FleetPass<'_> {
@@ -35,14 +37,19 @@ impl FleetPass<'_> {
         let mut memory = self.store.memory(&desired.fleet)?;
         let before = memory.clone();
         let readings = self.estate.read(&gather::request(desired)).await;
-        if let Ok(state) = &readings.site.state {
-            revert::forget(state, &mut memory);
-        }
+        let rules = match &readings.site.state {
+            Ok(state) => {
+                revert::forget(state, &mut memory);
+                lever.forget(state);
+                SiteRules::new(state, lever)
+            }
+            Err(_) => SiteRules::default(),
+        };
         let (devices, found) = self.join(&readings, &mut memory);
         let sizes = sizes(&readings, &devices);
         let shown = self.shown(&devices, &memory);
         let inventory = Inventory::new(devices).map_err(|error| self.impossible(&error))?;
-        let decided = self.decide(&inventory, &readings, sizes, &mut memory)?;
+        let decided = self.decide(&inventory, &readings, sizes, rules, &mut memory)?;
         if memory != before {
             self.store.remember(&desired.fleet, &memory)?;
         }
@@ -91,6 +98,7 @@ impl FleetPass<'_> {
         inventory: &'i Inventory,
         readings: &Readings,
         sizes: Option<Sizes>,
+        rules: SiteRules,
         memory: &mut FleetMemory,
     ) -> Result<Decided<'i>, OperatorError> {
         let desired = self.desired;
@@ -100,14 +108,16 @@ impl FleetPass<'_> {
         memory.set_admissions(&admissions);
         let engine = engine.admitting(admitted);
         let plan = Plan::new(&engine);
-        let acceptance = hold::settle(self, &engine, &plan, memory)?;
-        let steps = steps(&engine, &acceptance.cleared, &plan.hand_overs);
+        let acceptance = hold::settle(self, &engine, &plan, is_whole(readings, sizes), memory)?;
+        let under_way = rules.under_way(desired, inventory, self.uids);
+        let steps = steps(&engine, &under_way, &acceptance.cleared, &plan.hand_overs);
         let hold = hold::hold(self, &engine, readings, sizes, &steps, memory)?;
         Ok(Decided {
             engine,
             plan,
             acceptance,
             steps,
+            rules,
             hold,
         })
     }
@@ -143,6 +153,16 @@ fn sizes(readings: &Readings, devices: &[Device]) -> Option<Sizes> {
             .filter(|device| device.intune.as_ref().known().is_some())
             .count(),
     })
+}
+
+/// Whether everything that was asked for was read, and both services know devices.
+fn is_whole(readings: &Readings, sizes: Option<Sizes>) -> bool {
+    let both_know_devices = sizes.is_some_and(|sizes| sizes.site > 0 && sizes.intune > 0);
+    let pilots = summary::pilot_states(readings);
+    let all_pilots_read = pilots
+        .values()
+        .all(|state| !matches!(state, PilotState::Unreadable(_)));
+    both_know_devices && all_pilots_read && readings.failures().is_empty()
 }
 
 impl FleetMemory {

@@ -47,7 +47,7 @@ pub async fn read_devices(
     if let Some(policy) = &desired.policy {
         inference::infer_enrolled_first(policy, &mut devices, &|_, _| false);
     }
-    let problems = readings.failures();
+    let problems = [readings.failures(), readings.lacking()].concat();
     let problems = problems
         .iter()
         .map(|error| format!("{}: {error}", error.code()));

@@ -35,6 +35,8 @@ pub struct FleetReport {
     pub manual_steps: Vec<String>,
     /// What could not be read or done.
     pub problems: Vec<String>,
+    /// What this estate does not have, of what not every estate has: it stays unknown.
+    pub lacking: Vec<String>,
     /// Membership changes that were sent in this pass.
     pub sent: usize,
     /// Requests to the site that this took.

@@ -14,6 +14,7 @@ use diarchy_core::selector::TimeKey;
 use diarchy_core::tally::Tally;
 use diarchy_core::ternary::Ternary;
 use diarchy_core::workload::{Authority, Slider, Workload};
+use diarchy_fleet::EstateError;
 use diarchy_fleet::inventory::Readings;
 use diarchy_fleet::site::lever::LeverMemory;
 use diarchy_fleet::site::pending::RuleState;
@@ -157,11 +158,13 @@ pub fn report(
         .iter()
         .filter(|hand_over| !is_outside(hand_over.row, hand_over.workload))
         .count();
-    let mut problems: Vec<String> = readings
-        .failures()
-        .into_iter()
-        .map(|error| format!("{}: {error}", error.code()))
-        .collect();
+    let told = |errors: Vec<&EstateError>| -> Vec<String> {
+        let errors = errors.into_iter();
+        errors
+            .map(|error| format!("{}: {error}", error.code()))
+            .collect()
+    };
+    let mut problems = told(readings.failures());
     problems.extend(pilot_states(readings).iter().filter_map(unreadable));
     problems.extend(written.problems.iter().cloned());
     FleetReport {
@@ -180,6 +183,7 @@ pub fn report(
         stopped: decided.hold.as_ref().map(ToString::to_string),
         manual_steps: manual_steps(engine.desired(), readings, shown),
         problems,
+        lacking: told(readings.lacking()),
         sent: written.rules,
         requests: written.requests,
         handing_over,

@@ -45,7 +45,6 @@ pub async fn carry_out(
     let Ok(state) = &readings.site.state else {
         return Ok(Written::default());
     };
-    lever.forget(state);
     match &decided.hold {
         Some(Hold::Unclaimed { epoch }) => return claim(pass, state, *epoch, memory).await,
         Some(_) => return Ok(Written::default()),
@@ -55,7 +54,7 @@ pub async fn carry_out(
     }
     let steps = due(&decided.engine, &decided.steps, memory);
     audit_asked(pass, &decided.engine, &steps, memory)?;
-    let changes = moves::membership_changes(&decided.engine, &steps, state, pass.uids);
+    let changes = moves::membership_changes(&decided.engine, &steps, &decided.rules, pass.uids);
     let own = Claimant {
         epoch: memory.epoch.unwrap_or(0),
         installation: pass.store.installation()?,
@@ -75,7 +74,7 @@ pub async fn carry_out(
         .await;
     notify::notify(pass, decided, state, memory, &journal).await?;
     let (rules, requests) = journal.finish();
-    remember(&decided.engine, &rules, memory, pass.clock.now());
+    remember(&decided.engine, &steps, &rules, memory, pass.clock.now());
     let mut problems: Vec<String> = report.blocked.iter().filter_map(blocked).collect();
     match report.stopped {
         None => {}
@@ -149,7 +148,7 @@ fn due(engine: &Engine<'_>, steps: &[Step], memory: &mut FleetMemory) -> Vec<Ste
     let left = allowed.saturating_sub(spent);
     let open: BTreeMap<AssignmentIndex, bool> = steps
         .iter()
-        .map(asking)
+        .map(Step::because)
         .collect::<BTreeSet<_>>()
         .into_iter()
         .map(|index| (index, is_open(engine, index, now)))
@@ -158,7 +157,7 @@ fn due(engine: &Engine<'_>, steps: &[Step], memory: &mut FleetMemory) -> Vec<Ste
     let mut budget = left;
     steps
         .iter()
-        .filter(|step| open.get(&asking(step)).copied().unwrap_or(false))
+        .filter(|step| open.get(&step.because()).copied().unwrap_or(false))
         .filter(|step| {
             if was_sent(engine, step, memory) {
                 return true;
@@ -171,13 +170,6 @@ fn due(engine: &Engine<'_>, steps: &[Step], memory: &mut FleetMemory) -> Vec<Ste
         .collect()
 }
 
-const fn asking(step: &Step) -> AssignmentIndex {
-    match step {
-        Step::Place { assignment, .. } => *assignment,
-        Step::TakeOut { because, .. } => *because,
-    }
-}
-
 fn is_open(engine: &Engine<'_>, index: AssignmentIndex, now: Timestamp) -> bool {
     engine
         .desired()
@@ -188,10 +180,16 @@ fn is_open(engine: &Engine<'_>, index: AssignmentIndex, now: Timestamp) -> bool 
         .is_none_or(|window| window.is_open(now))
 }
 
-fn goes_to(step: &Step) -> Authority {
+/// Where the device is once the step has taken effect.
+fn goes_to(engine: &Engine<'_>, step: &Step) -> Authority {
     match step {
         Step::Place { .. } | Step::TakeOut { but: Some(_), .. } => Authority::Intune,
         Step::TakeOut { but: None, .. } => Authority::ConfigurationManager,
+        // It stays where it is.
+        Step::Withdraw { row, workload, .. } => match engine.holding(*row, *workload) {
+            Some(holding) if !holding.is_empty() => Authority::Intune,
+            _ => Authority::ConfigurationManager,
+        },
     }
 }
 
@@ -199,7 +197,7 @@ fn was_sent(engine: &Engine<'_>, step: &Step, memory: &FleetMemory) -> bool {
     let (row, workload) = step.pair();
     memory
         .last_write(engine.inventory().first_id(row), workload)
-        .is_some_and(|write| write.to == goes_to(step))
+        .is_some_and(|write| write.to == goes_to(engine, step))
 }
 
 /// Notes in the audit trail what is asked for the first time.
@@ -221,10 +219,10 @@ fn audit_asked(
                 event: Event::Asked {
                     device: engine.inventory().id(row).to_owned(),
                     workload,
-                    to: goes_to(step),
+                    to: goes_to(engine, step),
                     because: engine
                         .desired()
-                        .assignment(asking(step))
+                        .assignment(step.because())
                         .name
                         .as_assignment(),
                 },
@@ -235,34 +233,38 @@ fn audit_asked(
 }
 
 /// Remembers what was sent, for the pace and for telling old reports from new ones.
-fn remember(engine: &Engine<'_>, rules: &[SentRule], memory: &mut FleetMemory, now: Timestamp) {
+fn remember(
+    engine: &Engine<'_>,
+    steps: &[Step],
+    rules: &[SentRule],
+    memory: &mut FleetMemory,
+    now: Timestamp,
+) {
     if rules.is_empty() {
         return;
     }
     let inventory = engine.inventory();
-    let rows: BTreeMap<u32, usize> = (0..inventory.rows())
-        .filter_map(|row| Some((inventory.resource_id(row)?, row)))
+    // A device that is placed anew while an older rule is withdrawn goes where it is placed: the
+    // earlier step counts.
+    let asked: BTreeMap<(Workload, u32), &Step> = steps
+        .iter()
+        .rev()
+        .filter_map(|step| {
+            let (row, workload) = step.pair();
+            Some(((workload, inventory.resource_id(row)?), step))
+        })
         .collect();
     for rule in rules {
-        let Some(row) = rows.get(&rule.resource) else {
+        let Some(step) = asked.get(&(rule.workload, rule.resource)) else {
             continue;
         };
-        // A device that is taken out of one collection while another keeps it stays at Intune.
-        let is_kept = !rule.adds
-            && engine
-                .holding(*row, rule.workload)
-                .is_some_and(|holding| holding.owners.len() + holding.retained.len() > 1);
-        let to = if rule.adds || is_kept {
-            Authority::Intune
-        } else {
-            Authority::ConfigurationManager
-        };
+        let (row, workload) = step.pair();
         let write = LastWrite {
             at: rule.at,
-            to,
+            to: goes_to(engine, step),
             notified: false,
         };
-        memory.wrote(inventory.first_id(*row), rule.workload, write);
+        memory.wrote(inventory.first_id(row), workload, write);
     }
     memory.sent.push((now, rules.len()));
 }

@@ -102,8 +102,12 @@ impl Ledger {
             strictest,
             has_baseline,
         )?;
-        if acceptance.accepted.is_some() != (has_baseline || waiting.is_empty()) {
-            return Err("a baseline comes with an approval, or where nothing waits".to_owned());
+        let nothing_waits = fleet.reads_all && waiting.is_empty();
+        if acceptance.accepted.is_some() != (has_baseline || nothing_waits) {
+            return Err(
+                "a baseline comes with an approval, or where all was read and nothing waits"
+                    .to_owned(),
+            );
         }
         if acceptance.accepted.is_some() {
             self.take_down(fleet, engine, plan, &waiting, &new);

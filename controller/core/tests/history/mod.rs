@@ -5,7 +5,7 @@ mod ledger;
 
 use std::collections::BTreeSet;
 
-use diarchy_core::accept::{Acceptance, Accepted, Approved, ApprovedChange, accept};
+use diarchy_core::accept::{Acceptance, Accepted, Approved, ApprovedChange, Basis, accept};
 use diarchy_core::amount::Amount;
 use diarchy_core::desired::{Desired, Guardrails};
 use diarchy_core::engine::Engine;
@@ -53,6 +53,8 @@ pub struct Event {
     pub approved_for: Option<i64>,
     /// By the place of a cleared change, whether the site has it before the next pass.
     pub carried_out: u64,
+    /// Whether the next pass reads everything.
+    pub reads_all: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -95,15 +97,17 @@ pub fn event() -> impl Strategy<Value = Event> {
         proptest::option::weighted(0.1, 0..DEVICES),
         prop_oneof![2 => Just(None), 1 => Just(Some(1_440)), 1 => (0..200_i64).prop_map(Some)],
         any::<u64>(),
+        proptest::bool::weighted(0.7),
     )
         .prop_map(
-            |(minutes, commit, tampered, renamed, approved_for, carried_out)| Event {
+            |(minutes, commit, tampered, renamed, approved_for, carried_out, reads_all)| Event {
                 minutes,
                 commit,
                 tampered,
                 renamed,
                 approved_for,
                 carried_out,
+                reads_all,
             },
         )
 }
@@ -124,6 +128,8 @@ pub struct Fleet {
     pub now: Timestamp,
     pub accepted: Option<Accepted>,
     pub approvals: Vec<Approved>,
+    /// Whether the next passes read everything.
+    pub reads_all: bool,
     revisions: usize,
 }
 
@@ -152,6 +158,7 @@ impl Default for Fleet {
             now: now(),
             accepted: None,
             approvals: Vec::new(),
+            reads_all: true,
             revisions: 0,
         }
     }
@@ -210,11 +217,20 @@ impl Fleet {
         let (desired, inventory) = (self.desired(), self.world.inventory());
         let engine = Engine::new(&desired, &inventory, self.now);
         let plan = Plan::new(&engine);
-        let before = self.accepted.as_ref();
-        let acceptance = accept(&engine, &plan, &self.revision.name, before, &self.approvals);
+        let acceptance = accept(&engine, &plan, self.basis(self.accepted.as_ref()));
         let seen = see(&engine, &plan, &acceptance);
         self.accepted = acceptance.accepted;
         seen
+    }
+
+    /// What the changes of now are judged by, after `before`.
+    pub fn basis<'a>(&'a self, before: Option<&'a Accepted>) -> Basis<'a> {
+        Basis {
+            revision: &self.revision.name,
+            before,
+            approvals: &self.approvals,
+            is_whole: self.reads_all,
+        }
     }
 
     /// A pass: the devices that are cleared and those that wait, each with its number.
@@ -272,6 +288,7 @@ impl Fleet {
     /// Everything of an event but the pass and what comes of it.
     pub fn happen(&mut self, event: &Event) {
         self.let_pass(event.minutes);
+        self.reads_all = event.reads_all;
         if let Some(commit) = &event.commit {
             let mut asked = self.revision.at_intune.clone();
             if let Some(is_asked) = commit.everybody {

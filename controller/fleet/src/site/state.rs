@@ -118,17 +118,6 @@ impl SiteState {
             .chain(self.owned.keys())
     }
 
-    /// The owned collections of a workload that hold `resource`, by rule or by membership: what it
-    /// has to be taken out of to leave the pilot.
-    pub fn holding(&self, workload: Workload, resource: u32) -> impl Iterator<Item = &Owned> {
-        self.owned.values().filter(move |owned| {
-            let has = |set: &Option<BTreeSet<u32>>| {
-                set.as_ref().is_some_and(|set| set.contains(&resource))
-            };
-            owned.workload == workload && (has(&owned.direct) || has(&owned.members))
-        })
-    }
-
     /// Whether the pilot collection of its workload includes `owned`; `None` when rules are not told.
     #[must_use]
     pub fn includes(&self, owned: &Owned) -> Option<bool> {

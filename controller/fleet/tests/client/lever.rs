@@ -7,6 +7,7 @@ use diarchy_core::inventory::Holder;
 use diarchy_core::resource::ObjectName;
 use diarchy_core::workload::Workload;
 use diarchy_fleet::site::SiteClient;
+use diarchy_fleet::site::collection::CollectionId;
 use diarchy_fleet::site::lever::{
     Claimant, Journal, JournalError, LeverMemory, LeverOptions, LeverReport, MembershipChange,
     Outcome, Stopped, Write,
@@ -200,18 +201,23 @@ async fn a_collection_is_never_filled_beyond_its_limit() {
     assert_eq!(names.len(), bench.site().collections.len());
 }
 
+/// The owned collection that has a member.
+fn holding(state: &SiteState, resource: u32) -> CollectionId {
+    let mut holding = state.owned.values().filter(|owned| {
+        let members = owned.members.as_ref().unwrap();
+        owned.workload == WORKLOAD && members.contains(&resource)
+    });
+    holding.next().unwrap().id.clone()
+}
+
 #[tokio::test]
 async fn a_hand_over_adds_before_it_removes() {
     let mut bench = Bench::new(true).await;
     bench.pull(&[place("apps", [1, 2])]).await;
     bench.site().writes.clear();
     let state = bench.state().await;
-    let holding: Vec<_> = state
-        .holding(WORKLOAD, 1)
-        .map(|owned| owned.id.clone())
-        .collect();
     let mut change = place("apps-2", [1]);
-    change.remove = BTreeMap::from([(holding[0].clone(), vec![1])]);
+    change.remove = BTreeMap::from([(holding(&state, 1), vec![1])]);
     let report = bench.pull(&[change]).await;
     assert_eq!(report.stopped, None);
     assert_eq!(
@@ -237,9 +243,8 @@ async fn a_device_that_cannot_be_placed_anew_stays_where_it_is() {
     let mut bench = Bench::new(true).await;
     bench.pull(&[place("apps", [1])]).await;
     let state = bench.state().await;
-    let holding = state.holding(WORKLOAD, 1).next().unwrap().id.clone();
     let mut change = place("apps-2", [1]);
-    change.remove = BTreeMap::from([(holding, vec![1])]);
+    change.remove = BTreeMap::from([(holding(&state, 1), vec![1])]);
     bench.site().return_value = 5;
     let report = bench.pull(&[change]).await;
     assert!(matches!(

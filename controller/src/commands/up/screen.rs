@@ -125,6 +125,11 @@ impl Screen {
             let problems = report.problems.join("\n  ");
             self.say(name, "problem", format!("{name}: {problems}"));
         }
+        if !report.lacking.is_empty() {
+            let lacking = report.lacking.join("\n  ");
+            let text = format!("{name}: this estate lacks, so that it stays unknown: {lacking}");
+            self.say(name, "lacking", text);
+        }
         if let Some(until) = report.throttled_until {
             self.say(
                 name,

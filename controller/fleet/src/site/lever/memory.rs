@@ -32,7 +32,8 @@ struct Remembered {
 impl LeverMemory {
     /// The devices that the rules of `owned` name: as the site tells them, or as its members and
     /// what was sent since suggest.
-    pub(crate) fn rules_of(&self, owned: &Owned) -> BTreeSet<u32> {
+    #[must_use]
+    pub fn rules_of(&self, owned: &Owned) -> BTreeSet<u32> {
         if let Some(direct) = &owned.direct {
             return direct.clone();
         }

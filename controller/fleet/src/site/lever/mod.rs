@@ -38,8 +38,7 @@ pub struct MembershipChange {
     pub uid: String,
     /// Devices to place, by the site's numbers.
     pub add: Vec<u32>,
-    /// Devices to take out, by the owned collection that holds them (see
-    /// [`SiteState::holding`](super::state::SiteState::holding)),
+    /// Devices to take out, by the owned collection that holds them, by rule or by membership, and
     /// which may be another assignment's.
     pub remove: BTreeMap<CollectionId, Vec<u32>>,
 }
