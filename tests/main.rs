@@ -10,6 +10,7 @@
 mod bench;
 mod command_line;
 mod devices;
+mod enrolling;
 mod explaining;
 mod faults;
 mod fencing;

@@ -58,9 +58,9 @@ pub struct CoManagementPolicySpec {
     /// The fleet whose sliders these are; immutable.
     #[x_kube(validation = Rule::new("self == oldSelf").message("`fleetRef` cannot change: delete the policy and make another"))]
     pub fleet_ref: LocalRef,
-    /// How devices come to be enrolled in Intune.
-    #[serde(default)]
-    pub enrollment: EnrollmentSpec,
+    /// How devices come to be enrolled in Intune. Absent: nothing is compared, and nobody joins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enrollment: Option<EnrollmentSpec>,
     /// What a device must have to be moved.
     #[serde(default)]
     pub prerequisites: PrerequisitesSpec,
@@ -154,6 +154,9 @@ pub struct CoManagementPolicyStatus {
     /// The sliders, desired and observed.
     #[serde(default, skip_serializing_if = "PerWorkload::is_empty")]
     pub sliders: PerWorkload<SliderStatus>,
+    /// Automatic enrolment, desired and observed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrollment: Option<EnrollmentStatus>,
     /// What a person must do in the console, each with the number of devices that it would move.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(max = 1024)))]
@@ -174,6 +177,38 @@ pub struct SliderStatus {
     /// The state of its pilot collection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub collection: Option<CollectionState>,
+}
+
+/// Automatic enrolment, desired and observed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EnrollmentStatus {
+    /// How it shall be set in the console.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub desired: Option<AutomaticEnrollment>,
+    /// How it is set, as far as the devices tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed: Option<ObservedEnrollment>,
+    /// The state of its pilot collection, where devices join one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub collection: Option<CollectionState>,
+    /// Devices of the pilot group that the collection has.
+    pub members: u32,
+    /// Devices of the pilot group that would join it.
+    pub joining: u32,
+    /// Devices of the pilot group that would join it, but for something.
+    pub blocked: u32,
+}
+
+/// How automatic enrolment is set in the console, as far as the devices tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum ObservedEnrollment {
+    /// What the devices show agrees with the policy.
+    AsDesired,
+    /// More devices are about to enrol than the policy's setting would let.
+    Contradicted,
+    /// No device is about to enrol, which any setting may bring about.
+    Unknown,
 }
 
 /// Whether a pilot collection may be written to.

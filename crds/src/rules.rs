@@ -13,7 +13,10 @@ pub(crate) fn distinct_collections() -> String {
         (format!("has({value}) && "), value)
     });
     let collections: Vec<(String, String)> = workloads
-        .chain([(String::new(), "self.enrollment".to_owned())])
+        .chain([(
+            "has(self.enrollment) && ".to_owned(),
+            "self.enrollment".to_owned(),
+        )])
         .map(|(present, value)| {
             let collection = format!("{value}.pilotCollection");
             (format!("{present}has({collection})"), collection)

@@ -33,27 +33,32 @@ pub struct Judgement {
     pub exceeded: bool,
 }
 
-/// Judges `changes` in a co-managed fleet of `co_managed` devices. A device that changes several
-/// workloads counts once.
+/// Judges `changes`, and rows that join the pilot of automatic enrolment, in a co-managed fleet of
+/// `co_managed` devices. A device that changes several workloads counts once.
 #[must_use]
-pub fn judge(changes: &[Change], guardrails: &Guardrails, co_managed: usize) -> Vec<Judgement> {
-    let devices = |counts: &dyn Fn(&Change) -> bool| {
-        let rows: BTreeSet<usize> = changes
+pub fn judge(
+    changes: &[Change],
+    enrolling: &[usize],
+    guardrails: &Guardrails,
+    co_managed: usize,
+) -> Vec<Judgement> {
+    let rows = |counts: &dyn Fn(&Change) -> bool| -> BTreeSet<usize> {
+        changes
             .iter()
             .filter(|change| counts(change))
             .map(|change| change.row)
-            .collect();
-        rows.len()
+            .collect()
     };
-    let all = devices(&|_| true);
-    let leaving = devices(&|change| change.to == Authority::ConfigurationManager);
+    let mut all = rows(&|_| true);
+    all.extend(enrolling);
+    let leaving = rows(&|change| change.to == Authority::ConfigurationManager);
     [
         (
             Guardrail::MaxChangedDevices,
             guardrails.max_changed_devices,
-            all,
+            all.len(),
         ),
-        (Guardrail::MaxLeaving, guardrails.max_leaving, leaving),
+        (Guardrail::MaxLeaving, guardrails.max_leaving, leaving.len()),
     ]
     .into_iter()
     .map(|(name, allowed, devices)| {

@@ -4,7 +4,7 @@
 //! keeps every workload at Intune (memdocs: comanage/autopilot-enrollment.md). Nothing says so; it
 //! shows by contradicting slider and collection.
 
-use crate::desired::Policy;
+use crate::desired::{AutomaticEnrollment, Policy};
 use crate::fact::Fact;
 use crate::inventory::Device;
 use crate::workload::{Slider, Workload, WorkloadSet};
@@ -20,8 +20,38 @@ pub enum ShownSlider {
     Unknown,
 }
 
-/// Fewer reports than this show nothing about a slider.
+/// Fewer reports than this show nothing about a setting.
 const LEAST_REPORTS: usize = 5;
+
+/// How the devices show automatic enrolment to be set, where the policy wants it to be `desired`.
+///
+/// No call tells the setting. What shows it are devices that are about to enrol (`scheduled`): with
+/// None there are none, and with Pilot only members of the pilot collection (`pilot_members`). That
+/// no device is about to enrol shows nothing. `None` is what could not be read.
+#[must_use]
+pub fn shown_enrollment(
+    desired: AutomaticEnrollment,
+    scheduled: Option<usize>,
+    pilot_members: Option<usize>,
+) -> ShownSlider {
+    let allowed = match desired {
+        AutomaticEnrollment::All => Some(usize::MAX),
+        AutomaticEnrollment::Pilot => pilot_members,
+        AutomaticEnrollment::None => Some(0),
+    };
+    match (scheduled, allowed) {
+        (None | Some(0), _) | (_, None) => ShownSlider::Unknown,
+        (Some(scheduled), Some(allowed)) => {
+            if scheduled >= allowed.saturating_add(LEAST_REPORTS) {
+                ShownSlider::Contradicted
+            } else if scheduled <= allowed {
+                ShownSlider::AsDesired
+            } else {
+                ShownSlider::Unknown
+            }
+        }
+    }
+}
 
 /// For each workload, by [`Workload::index`], whether devices contradict the policy's slider.
 ///
@@ -152,6 +182,7 @@ mod tests {
         let mut policy = Policy {
             name: ObjectName::new("contoso", "contoso"),
             enrollment: Enrollment::default(),
+            enrollment_pilot: None,
             prerequisites: Prerequisites::default(),
             workloads: Default::default(),
         };
@@ -192,6 +223,27 @@ mod tests {
             .map(|device| device.id.as_str())
             .collect();
         assert_eq!(inferred, ["d9"]);
+    }
+
+    #[test]
+    fn more_devices_about_to_enrol_than_a_setting_lets_contradict_it() {
+        use AutomaticEnrollment::{All, None as Nobody, Pilot};
+        use ShownSlider::{AsDesired, Contradicted, Unknown};
+        for (desired, scheduled, members, shown) in [
+            (All, Some(900), None, AsDesired),
+            (All, Some(0), None, Unknown),
+            (All, None, None, Unknown),
+            (Pilot, Some(20), Some(20), AsDesired),
+            (Pilot, Some(24), Some(20), Unknown),
+            (Pilot, Some(25), Some(20), Contradicted),
+            (Pilot, Some(25), None, Unknown),
+            (Nobody, Some(0), None, Unknown),
+            (Nobody, Some(4), None, Unknown),
+            (Nobody, Some(5), None, Contradicted),
+        ] {
+            let found = shown_enrollment(desired, scheduled, members);
+            assert_eq!(found, shown, "{desired:?} {scheduled:?} {members:?}");
+        }
     }
 
     #[test]

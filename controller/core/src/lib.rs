@@ -11,6 +11,7 @@ pub mod code;
 pub mod convergence;
 pub mod desired;
 pub mod digest;
+pub mod due;
 pub mod duration;
 pub mod engine;
 pub mod explain;

@@ -94,7 +94,9 @@ pub fn steps(
                 because: change.because,
             },
         });
-    let hand_overs = hand_overs.iter().map(|hand_over| site.hand_over(hand_over));
+    let hand_overs = hand_overs
+        .iter()
+        .filter_map(|hand_over| site.hand_over(hand_over));
     changes
         .chain(hand_overs)
         .chain(site.withdrawals())
@@ -111,14 +113,17 @@ impl Site<'_, '_> {
     /// Whether nothing else has to happen first.
     fn is_due(&self, change: &Change) -> bool {
         match (change.workload, change.to) {
-            (Workload::DeviceConfiguration, Authority::Intune) => {
-                self.is_at_intune(change.row, Workload::EndpointProtection) == Some(true)
-            }
+            (Workload::DeviceConfiguration, Authority::Intune) => self.is_protected(change.row),
             (Workload::EndpointProtection, Authority::ConfigurationManager) => {
                 self.needs_no_protection(change.row)
             }
             _ => true,
         }
+    }
+
+    /// Whether DeviceConfiguration may be placed: EndpointProtection is at Intune and stays there.
+    fn is_protected(&self, row: usize) -> bool {
+        self.is_at_intune(row, Workload::EndpointProtection) == Some(true)
     }
 
     /// Whether the workload is Intune's on the device; `None` where that is not known, or depends on
@@ -165,25 +170,26 @@ impl Site<'_, '_> {
         }
     }
 
-    fn hand_over(&self, hand_over: &HandOver) -> Step {
+    fn hand_over(&self, hand_over: &HandOver) -> Option<Step> {
         let HandOver { row, workload, to } = *hand_over;
         let holding = self.engine.holding(row, workload);
         let is_placed = holding.is_some_and(|holding| holding.is_placed_by(to))
             && !self.rules.is_leaving(row, workload, Some(to));
         if is_placed {
-            Step::TakeOut {
+            return Some(Step::TakeOut {
                 row,
                 workload,
                 but: Some(to),
                 because: to,
-            }
-        } else {
-            Step::Place {
-                row,
-                workload,
-                assignment: to,
-            }
+            });
         }
+        // What holds it now may end before the new rule is evaluated.
+        let may_be_placed = workload != Workload::DeviceConfiguration || self.is_protected(row);
+        may_be_placed.then_some(Step::Place {
+            row,
+            workload,
+            assignment: to,
+        })
     }
 
     /// Rules of assignments in force that have not become memberships and are not wanted any more:

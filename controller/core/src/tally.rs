@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::desired::{AssignmentIndex, Force};
-use crate::engine::{BlockReason, Engine, Kept, Verdict};
+use crate::engine::{BlockReason, Engine, Enrolling, Kept, Verdict};
 use crate::ternary::Ternary;
 use crate::workload::{Authority, Workload};
 
@@ -63,6 +63,37 @@ pub struct AssignmentTally {
     pub changing: usize,
     /// The most devices that would move if it did more than watch: some may be others' to win.
     pub watched: usize,
+}
+
+/// Counts of devices for the pilot of automatic enrolment: of those that the policy's group has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EnrollmentTally {
+    /// Devices that are in the collection.
+    pub members: usize,
+    /// Devices that would join it.
+    pub joining: usize,
+    /// Devices that would join it, but for something.
+    pub blocked: usize,
+}
+
+impl EnrollmentTally {
+    /// Counts the devices of `engine`'s fleet; `None` where the policy has no device join.
+    #[must_use]
+    pub fn new(engine: &Engine<'_>) -> Option<Self> {
+        let policy = engine.desired().policy.as_ref()?;
+        policy.enrollment_pilot.as_ref()?;
+        let mut tally = Self::default();
+        for row in 0..engine.inventory().rows() {
+            match engine.enrolling(row) {
+                Enrolling::NotAsked => {}
+                Enrolling::Member => tally.members += 1,
+                Enrolling::Joins => tally.joining += 1,
+                Enrolling::Blocked(_) => tally.blocked += 1,
+            }
+        }
+        Some(tally)
+    }
 }
 
 /// Counts of devices for a fleet.

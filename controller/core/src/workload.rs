@@ -108,6 +108,61 @@ impl FromStr for Workload {
     }
 }
 
+/// What a collection on the console's Staging tab is for: whose members enrol by themselves, or for
+/// whose members a workload is Intune's (memdocs: comanage/how-to-switch-workloads.md).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Staged {
+    /// Automatic enrolment.
+    Enrollment,
+    /// A workload.
+    Workload(Workload),
+}
+
+impl Staged {
+    const ENROLLMENT: &'static str = "Enrollment";
+
+    /// Its name, as marks have it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Enrollment => Self::ENROLLMENT,
+            Self::Workload(workload) => workload.name(),
+        }
+    }
+
+    /// The workload, unless it is enrolment.
+    #[must_use]
+    pub const fn workload(self) -> Option<Workload> {
+        match self {
+            Self::Enrollment => None,
+            Self::Workload(workload) => Some(workload),
+        }
+    }
+}
+
+impl From<Workload> for Staged {
+    fn from(workload: Workload) -> Self {
+        Self::Workload(workload)
+    }
+}
+
+impl fmt::Display for Staged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Staged {
+    type Err = UnknownWorkload;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == Self::ENROLLMENT {
+            return Ok(Self::Enrollment);
+        }
+        text.parse().map(Self::Workload)
+    }
+}
+
 /// Who manages a workload on a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -176,6 +176,7 @@ fn every_change_is_cleared_or_waits() {
                 .filter(|change| bit(change.row, change.workload, 2))
                 .map(|change| approvable(change, &engine))
                 .collect(),
+            enrolling: BTreeSet::new(),
             revision: "r1".to_owned(),
             expires: now() + SignedDuration::from_hours(1),
         }];
@@ -190,7 +191,7 @@ fn every_change_is_cleared_or_waits() {
             return Err("the same inputs give something else".to_owned());
         }
         let waiting = acceptance.waiting.as_ref();
-        if waiting.is_some_and(|w| w.digest != plan::digest(&w.changes, &engine)) {
+        if waiting.is_some_and(|w| w.digest != plan::digest(&w.changes, &w.enrolling, &engine)) {
             return Err("the digest is of something else".to_owned());
         }
         let waiting = waiting.map_or(&[][..], |waiting| &waiting.changes);
@@ -499,6 +500,7 @@ fn cleared_by(change: impl Fn(&mut Approved)) -> Vec<usize> {
     let (mut fleet, changes) = eight_wait();
     let mut approved = Approved {
         changes,
+        enrolling: BTreeSet::new(),
         revision: fleet.revision.name.clone(),
         expires: fleet.now + SignedDuration::from_mins(1),
     };

@@ -19,7 +19,14 @@ use world::World;
 use world::made_up;
 
 /// The fields that the two must have in common.
-const FIELDS: [&str; 5] = ["changes", "blocked", "counts", "retained", "foreign"];
+const FIELDS: [&str; 6] = [
+    "changes",
+    "blocked",
+    "counts",
+    "enrollment",
+    "retained",
+    "foreign",
+];
 
 /// Where the two differ, for people; empty if they agree.
 fn differences(engine: &Value, oracle: &Value) -> String {

@@ -432,6 +432,7 @@ fn pilot(workload: Workload) -> world::Policy {
         sliders,
         minimum_os: "10.0.16299".to_owned(),
         join_types: vec![JoinType::HybridJoined],
+        enrollment_group: None,
     }
 }
 

@@ -58,6 +58,7 @@ fn fleet(devices: Vec<Device>, groups: Vec<Group>) -> World {
             sliders,
             minimum_os: "10.0.16299".to_owned(),
             join_types: vec![JoinType::HybridJoined],
+            enrollment_group: None,
         }),
         assignments: vec![Assignment {
             name: "a0".to_owned(),

@@ -47,6 +47,13 @@ pub enum Event {
         /// The assignment that asks.
         because: String,
     },
+    /// A device is asked into the pilot of automatic enrolment.
+    AskedToEnroll {
+        /// The device's id.
+        device: String,
+        /// The policy that asks.
+        because: String,
+    },
     /// A request is about to leave.
     Sending {
         /// What it does, in words.

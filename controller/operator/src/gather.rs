@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_core::desired::Desired;
 use diarchy_core::selector::{Key, Requirement, Selector, SetKey, Test};
-use diarchy_core::workload::{Slider, Workload};
+use diarchy_core::workload::{Slider, Staged, Workload};
 use diarchy_fleet::inventory::{InventoryRequest, Wanted};
 use diarchy_fleet::site::collection::CollectionId;
 use diarchy_fleet::site::state::StateRequest;
@@ -55,14 +55,22 @@ fn selectors(desired: &Desired) -> impl Iterator<Item = &Selector> {
     groups.chain(admissions)
 }
 
-fn pilots(desired: &Desired) -> BTreeMap<Workload, CollectionId> {
+fn pilots(desired: &Desired) -> BTreeMap<Staged, CollectionId> {
     let Some(policy) = &desired.policy else {
         return BTreeMap::new();
     };
+    let enrollment = policy
+        .enrollment_pilot
+        .as_ref()
+        .and_then(|pilot| Some((Staged::Enrollment, collection(&pilot.collection)?)));
     Workload::ASSIGNABLE
         .into_iter()
         .filter(|workload| policy.slider(*workload) == Some(Slider::PilotIntune))
-        .filter_map(|workload| Some((workload, collection(policy.pilot_collection(workload)?)?)))
+        .filter_map(|workload| {
+            let pilot = collection(policy.pilot_collection(workload)?)?;
+            Some((Staged::Workload(workload), pilot))
+        })
+        .chain(enrollment)
         .collect()
 }
 

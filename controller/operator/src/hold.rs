@@ -9,7 +9,6 @@ use diarchy_core::desired::Mode;
 use diarchy_core::digest::Digest;
 use diarchy_core::engine::Engine;
 use diarchy_core::plan::{Change, Plan};
-use diarchy_core::steps::Step;
 use diarchy_fleet::EstateError;
 use diarchy_fleet::inventory::Readings;
 use diarchy_fleet::site::state::Claim;
@@ -134,7 +133,7 @@ pub fn hold(
     engine: &Engine<'_>,
     readings: &Readings,
     sizes: Option<Sizes>,
-    steps: &[Step],
+    wants_to_write: bool,
     memory: &mut FleetMemory,
 ) -> Result<Option<Hold>, OperatorError> {
     let now = engine.now();
@@ -152,18 +151,18 @@ pub fn hold(
             waiting_for("shrink", pass, &lines, what, now),
         )?;
         if pass.approve && give(pass, memory, now)? {
-            return hold_without_shrink(pass, engine, readings, steps, memory);
+            return hold_without_shrink(pass, engine, readings, wants_to_write, memory);
         }
         return Ok(shrunk);
     }
-    hold_without_shrink(pass, engine, readings, steps, memory)
+    hold_without_shrink(pass, engine, readings, wants_to_write, memory)
 }
 
 fn hold_without_shrink(
     pass: &FleetPass<'_>,
     engine: &Engine<'_>,
     readings: &Readings,
-    steps: &[Step],
+    wants_to_write: bool,
     memory: &mut FleetMemory,
 ) -> Result<Option<Hold>, OperatorError> {
     let desired = engine.desired();
@@ -187,7 +186,7 @@ fn hold_without_shrink(
     claim(
         pass,
         state.claim_in_force(),
-        !steps.is_empty(),
+        wants_to_write,
         engine.now(),
         memory,
     )
@@ -327,10 +326,13 @@ fn approve(
         return Ok(());
     };
     match waiting.what {
-        WaitingFor::Changes { changes, .. } => {
+        WaitingFor::Changes {
+            changes, enrolling, ..
+        } => {
             let day = SignedDuration::try_from(accept::DAY).unwrap_or(SignedDuration::MAX);
             memory.approved.push(Approved {
                 changes,
+                enrolling,
                 revision: waiting.revision,
                 expires: given.at.checked_add(day).unwrap_or(Timestamp::MAX),
             });
@@ -396,6 +398,11 @@ fn waiting_changes(
         what: WaitingFor::Changes {
             reason: waiting.reason,
             changes: waiting.changes.iter().map(approvable).collect(),
+            enrolling: waiting
+                .enrolling
+                .iter()
+                .map(|row| engine.inventory().first_id(*row).to_owned())
+                .collect(),
         },
     }
 }

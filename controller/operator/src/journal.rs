@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use diarchy_clock::Clock;
-use diarchy_core::workload::Workload;
+use diarchy_core::workload::Staged;
 use diarchy_fleet::site::collection::CollectionId;
 use diarchy_fleet::site::lever::{Journal, JournalError, Outcome, Write};
 use diarchy_fleet::site::state::SiteState;
@@ -16,8 +16,8 @@ use crate::store::Store;
 /// A rule that was sent, or may have been.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SentRule {
-    /// For which workload.
-    pub workload: Workload,
+    /// In which pilot.
+    pub staged: Staged,
     /// For which device, by the site's number.
     pub resource: u32,
     /// Before its request left.
@@ -35,8 +35,8 @@ pub struct AuditJournal<'a> {
 
 #[derive(Debug, Default)]
 struct Seen {
-    /// Which collection is for which workload, pilot and owned ones.
-    workloads: BTreeMap<CollectionId, Workload>,
+    /// What each collection is for, pilot and owned ones.
+    staged: BTreeMap<CollectionId, Staged>,
     sending: Option<Timestamp>,
     rules: Vec<SentRule>,
     requests: usize,
@@ -51,15 +51,12 @@ impl<'a> AuditJournal<'a> {
         revision: String,
         state: Option<&SiteState>,
     ) -> Self {
-        let mut workloads = BTreeMap::new();
+        let mut staged = BTreeMap::new();
         if let Some(state) = state {
-            workloads.extend(state.pilots.iter().map(|(w, pilot)| (pilot.id.clone(), *w)));
-            workloads.extend(
-                state
-                    .owned
-                    .iter()
-                    .map(|(id, owned)| (id.clone(), owned.workload)),
-            );
+            let pilots = state.pilots.iter();
+            staged.extend(pilots.map(|(of, pilot)| (pilot.id.clone(), *of)));
+            let owned = state.owned.iter();
+            staged.extend(owned.map(|(id, owned)| (id.clone(), owned.staged)));
         }
         Self {
             store,
@@ -67,7 +64,7 @@ impl<'a> AuditJournal<'a> {
             fleet,
             revision,
             seen: Mutex::new(Seen {
-                workloads,
+                staged,
                 ..Seen::default()
             }),
         }
@@ -123,9 +120,9 @@ impl Journal for AuditJournal<'_> {
 impl Seen {
     fn note(&mut self, write: &Write, outcome: &Outcome, at: Timestamp) {
         if let Write::Include { pilot, owned } = write
-            && let Some(workload) = self.workloads.get(pilot).copied()
+            && let Some(staged) = self.staged.get(pilot).copied()
         {
-            self.workloads.insert(owned.clone(), workload);
+            self.staged.insert(owned.clone(), staged);
         }
         let (Write::AddRules { collection, .. } | Write::DeleteRules { collection, .. }) = write
         else {
@@ -135,12 +132,12 @@ impl Seen {
         if !matches!(outcome, Outcome::Sent | Outcome::Unknown { .. }) {
             return;
         }
-        let Some(workload) = self.workloads.get(collection).copied() else {
+        let Some(staged) = self.staged.get(collection).copied() else {
             return;
         };
         let resources = rules(write).unwrap_or_default();
         self.rules.extend(resources.iter().map(|resource| SentRule {
-            workload,
+            staged,
             resource: *resource,
             at,
         }));

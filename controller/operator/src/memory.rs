@@ -88,6 +88,9 @@ pub enum WaitingFor {
         reason: WaitReason,
         /// The changes, by first id.
         changes: BTreeSet<ApprovedChange>,
+        /// First ids of devices that would join the pilot of automatic enrolment.
+        #[serde(default)]
+        enrolling: BTreeSet<String>,
     },
     /// Another installation holds the fleet: this one would take it over.
     Claim {
@@ -129,15 +132,18 @@ impl Waiting {
         }
     }
 
-    /// How many changes wait, and how many of them hand a device back.
+    /// How many changes wait, those that join the pilot of automatic enrolment included, and how many
+    /// of them hand a device back.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
         match &self.what {
-            WaitingFor::Changes { changes, .. } => {
+            WaitingFor::Changes {
+                changes, enrolling, ..
+            } => {
                 let leaving = changes
                     .iter()
                     .filter(|change| change.to == Authority::ConfigurationManager);
-                (changes.len(), leaving.count())
+                (changes.len() + enrolling.len(), leaving.count())
             }
             WaitingFor::Claim { .. } | WaitingFor::Shrink { .. } => (0, 0),
         }

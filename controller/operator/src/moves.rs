@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use diarchy_core::desired::AssignmentIndex;
 use diarchy_core::engine::Engine;
-use diarchy_core::resource::ObjectName;
+use diarchy_core::resource::{Kind, ObjectName};
 use diarchy_core::steps::Step;
-use diarchy_core::workload::Workload;
+use diarchy_core::workload::{Staged, Workload};
 use diarchy_fleet::site::lever::MembershipChange;
+use uuid::Uuid;
 
 use crate::site_rules::{Held, SiteRules};
 
@@ -30,15 +31,15 @@ pub fn membership_changes(
         let change = changes
             .entry((workload, asking))
             .or_insert_with(|| MembershipChange {
-                workload,
-                assignment: name.clone(),
+                staged: workload.into(),
+                owner: name.clone(),
                 uid: uid.clone(),
                 add: Vec::new(),
                 remove: BTreeMap::new(),
             });
         let is_of = |held: &Held, index: AssignmentIndex| {
             let name = &engine.desired().assignment(index).name;
-            held.assignment == *name && uids.get(name) == Some(&held.uid)
+            held.owner == *name && uids.get(name) == Some(&held.uid)
         };
         let goes = |held: &&Held| match step {
             Step::Place { .. } => false,
@@ -48,7 +49,7 @@ pub fn membership_changes(
         if let Step::Place { .. } = step {
             change.add.push(resource);
         }
-        for held in rules.holding(workload, resource).iter().filter(goes) {
+        for held in rules.holding(workload.into(), resource).iter().filter(goes) {
             change
                 .remove
                 .entry(held.collection.clone())
@@ -57,4 +58,31 @@ pub fn membership_changes(
         }
     }
     changes.into_values().collect()
+}
+
+/// The devices in these rows, into the pilot of automatic enrolment; nothing without a policy.
+pub fn enrollment(
+    engine: &Engine<'_>,
+    enrolling: &[usize],
+    installation: &str,
+) -> Option<MembershipChange> {
+    let policy = engine.desired().policy.as_ref()?;
+    let add: Vec<u32> = enrolling
+        .iter()
+        .filter_map(|row| engine.inventory().resource_id(*row))
+        .collect();
+    (!add.is_empty()).then(|| MembershipChange {
+        staged: Staged::Enrollment,
+        owner: policy.name.clone(),
+        uid: policy_uid(&policy.name, installation),
+        add,
+        remove: BTreeMap::new(),
+    })
+}
+
+/// A policy's uid where no API server gives it one. Devices never leave the pilot of enrolment, so a
+/// policy that was deleted and made anew may go on with the collections of the old one.
+fn policy_uid(policy: &ObjectName, installation: &str) -> String {
+    let name = format!("{installation}/{}/{policy}", Kind::CoManagementPolicy);
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()).to_string()
 }

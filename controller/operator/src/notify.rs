@@ -65,7 +65,7 @@ fn due(
             let has_arrived = is_member == Some(write.to == Authority::Intune);
             let Some((pilot, resource)) = state
                 .pilots
-                .get(workload)
+                .get(&(*workload).into())
                 .zip(inventory.resource_id(row))
                 .filter(|_| has_arrived && left > 0)
             else {

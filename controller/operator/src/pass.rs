@@ -47,7 +47,7 @@ impl FleetPass<'_> {
         };
         let (devices, found) = self.join(&readings, &mut memory);
         let sizes = sizes(&readings, &devices);
-        let shown = self.shown(&devices, &memory);
+        let shown = self.shown(&devices, found.enrollment.scheduled, &memory);
         let inventory = Inventory::new(devices).map_err(|error| self.impossible(&error))?;
         let decided = self.decide(&inventory, &readings, sizes, rules, &mut memory)?;
         if memory != before {
@@ -87,10 +87,15 @@ impl FleetPass<'_> {
         (devices, joined.report)
     }
 
-    fn shown(&self, devices: &[Device], memory: &FleetMemory) -> summary::Shown {
+    fn shown(
+        &self,
+        devices: &[Device],
+        scheduled: Option<u64>,
+        memory: &FleetMemory,
+    ) -> summary::Shown {
         let desired = self.desired;
         let in_flight = in_flight(memory, self.clock.now());
-        summary::Shown::new(desired, devices, &in_flight)
+        summary::Shown::new(desired, devices, scheduled, &in_flight)
     }
 
     fn decide<'i>(
@@ -111,7 +116,8 @@ impl FleetPass<'_> {
         let acceptance = hold::settle(self, &engine, &plan, is_whole(readings, sizes), memory)?;
         let under_way = rules.under_way(desired, inventory, self.uids);
         let steps = steps(&engine, &under_way, &acceptance.cleared, &plan.hand_overs);
-        let hold = hold::hold(self, &engine, readings, sizes, &steps, memory)?;
+        let wants_to_write = !steps.is_empty() || !acceptance.enrolling.is_empty();
+        let hold = hold::hold(self, &engine, readings, sizes, wants_to_write, memory)?;
         Ok(Decided {
             engine,
             plan,

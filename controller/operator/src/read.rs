@@ -59,7 +59,8 @@ fn named_at_the_site(readings: &Readings) -> BTreeMap<ObjectName, String> {
         Ok(state) => state
             .owned
             .values()
-            .map(|owned| (owned.assignment.clone(), owned.uid.clone()))
+            .filter(|owned| owned.staged.workload().is_some())
+            .map(|owned| (owned.owner.clone(), owned.uid.clone()))
             .collect(),
         Err(_) => BTreeMap::new(),
     }

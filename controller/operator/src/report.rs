@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use diarchy_core::convergence::WorkloadConvergence;
 use diarchy_core::resource::ObjectName;
-use diarchy_core::tally::WorkloadTally;
+use diarchy_core::tally::{EnrollmentTally, WorkloadTally};
 use diarchy_core::workload::Workload;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -43,6 +43,10 @@ pub struct FleetReport {
     pub requests: usize,
     /// Hand-overs between assignments that are under way.
     pub handing_over: usize,
+    /// Counts for the pilot of automatic enrolment, where the policy has devices join it.
+    pub enrollment: Option<EnrollmentTally>,
+    /// Devices on their way into that pilot: those that its limiting collection lacks left out.
+    pub enrolling: usize,
     /// Until when a service asks to wait.
     pub throttled_until: Option<Timestamp>,
 }
@@ -70,6 +74,7 @@ impl FleetReport {
         self.waiting.is_none()
             && self.problems.is_empty()
             && self.handing_over == 0
+            && self.enrolling == 0
             && self
                 .convergence
                 .values()

@@ -6,7 +6,7 @@ use diarchy_core::desired::Desired;
 use diarchy_core::inventory::Inventory;
 use diarchy_core::resource::ObjectName;
 use diarchy_core::rules::{Owner, RulesUnderWay};
-use diarchy_core::workload::Workload;
+use diarchy_core::workload::Staged;
 use diarchy_fleet::site::collection::CollectionId;
 use diarchy_fleet::site::lever::LeverMemory;
 use diarchy_fleet::site::state::SiteState;
@@ -16,38 +16,38 @@ use diarchy_fleet::site::state::SiteState;
 pub struct Held {
     /// The collection.
     pub collection: CollectionId,
-    /// The assignment it was made for.
-    pub assignment: ObjectName,
-    /// Which assignment of that name.
+    /// The assignment or policy it was made for.
+    pub owner: ObjectName,
+    /// Which one of that name.
     pub uid: String,
     is_rule: bool,
     is_member: bool,
 }
 
-/// What the owned collections hold, by workload and the site's number for a device.
+/// What the owned collections hold, by pilot and the site's number for a device.
 #[derive(Debug, Default)]
 pub struct SiteRules {
-    by_device: BTreeMap<(Workload, u32), Vec<Held>>,
+    by_device: BTreeMap<(Staged, u32), Vec<Held>>,
 }
 
 impl SiteRules {
     /// What `state` says, and `lever` remembers where the site does not tell rules.
     pub fn new(state: &SiteState, lever: &LeverMemory) -> Self {
-        let mut by_device: BTreeMap<(Workload, u32), Vec<Held>> = BTreeMap::new();
+        let mut by_device: BTreeMap<(Staged, u32), Vec<Held>> = BTreeMap::new();
         for owned in state.owned.values() {
             let rules = lever.rules_of(owned);
             let members = owned.members.clone().unwrap_or_default();
             for resource in rules.union(&members) {
                 let held = Held {
                     collection: owned.id.clone(),
-                    assignment: owned.assignment.clone(),
+                    owner: owned.owner.clone(),
                     uid: owned.uid.clone(),
                     is_rule: rules.contains(resource),
                     // Members that could not be read may be any: the rules are all there is.
                     is_member: owned.members.is_none() || members.contains(resource),
                 };
                 by_device
-                    .entry((owned.workload, *resource))
+                    .entry((owned.staged, *resource))
                     .or_default()
                     .push(held);
             }
@@ -57,10 +57,16 @@ impl SiteRules {
 
     /// The owned collections that have a device, by rule or by membership: what it has to be taken
     /// out of to leave the pilot.
-    pub fn holding(&self, workload: Workload, resource: u32) -> &[Held] {
+    pub fn holding(&self, staged: Staged, resource: u32) -> &[Held] {
         self.by_device
-            .get(&(workload, resource))
+            .get(&(staged, resource))
             .map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a rule has a device join the pilot of automatic enrolment.
+    pub fn is_enrolling(&self, resource: u32) -> bool {
+        let holding = self.holding(Staged::Enrollment, resource);
+        holding.iter().any(|held| held.is_rule)
     }
 
     /// What is under way for the devices of `inventory`.
@@ -74,17 +80,17 @@ impl SiteRules {
         let rows: BTreeMap<u32, usize> = (0..inventory.rows())
             .filter_map(|row| Some((inventory.resource_id(row)?, row)))
             .collect();
-        for ((workload, resource), holding) in &self.by_device {
-            let Some(row) = rows.get(resource) else {
+        for ((staged, resource), holding) in &self.by_device {
+            let (Some(workload), Some(row)) = (staged.workload(), rows.get(resource)) else {
                 continue;
             };
             // An assignment may have several collections: what stands in one of them stands.
             let mut by_owner: BTreeMap<Owner, Vec<&Held>> = BTreeMap::new();
             for held in holding {
                 let owner = desired
-                    .find_assignment(&held.assignment)
-                    .filter(|owner| desired.places_in(*owner, *workload))
-                    .filter(|_| uids.get(&held.assignment) == Some(&held.uid));
+                    .find_assignment(&held.owner)
+                    .filter(|owner| desired.places_in(*owner, workload))
+                    .filter(|_| uids.get(&held.owner) == Some(&held.uid));
                 by_owner.entry(owner).or_default().push(held);
             }
             for (owner, held) in by_owner {
@@ -92,10 +98,10 @@ impl SiteRules {
                     continue;
                 }
                 if held.iter().any(|held| held.is_rule) {
-                    under_way.arrives(*row, *workload, owner);
+                    under_way.arrives(*row, workload, owner);
                 }
                 if held.iter().any(|held| held.is_member) {
-                    under_way.leaves(*row, *workload, owner);
+                    under_way.leaves(*row, workload, owner);
                 }
             }
         }

@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_core::code::Code;
 use diarchy_core::convergence::{UnderWay, converge};
-use diarchy_core::desired::Desired;
+use diarchy_core::desired::{AutomaticEnrollment, Desired, Policy};
 use diarchy_core::engine::Engine;
 use diarchy_core::fact::Fact;
 use diarchy_core::inference::{self, ShownSlider};
 use diarchy_core::inventory::Device;
 use diarchy_core::plan::Change;
 use diarchy_core::selector::TimeKey;
-use diarchy_core::tally::Tally;
+use diarchy_core::tally::{EnrollmentTally, Tally};
 use diarchy_core::ternary::Ternary;
-use diarchy_core::workload::{Authority, Slider, Workload};
+use diarchy_core::workload::{Authority, Slider, Staged, Workload};
 use diarchy_fleet::EstateError;
 use diarchy_fleet::inventory::Readings;
 use diarchy_fleet::site::lever::LeverMemory;
@@ -33,24 +33,43 @@ pub struct Shown {
     pub sliders: [ShownSlider; 7],
     /// By [`Workload::index`], devices whose report contradicts slider and collection.
     pub contradicting: [usize; 7],
+    /// How automatic enrolment shows to be set.
+    pub enrollment: ShownSlider,
+    /// Devices that are about to enrol, where Graph told.
+    pub scheduled: Option<usize>,
 }
 
 impl Shown {
-    /// What `devices` show.
+    /// What `devices` show, and the `scheduled` ones that are about to enrol.
     pub fn new(
         desired: &Desired,
         devices: &[Device],
+        scheduled: Option<u64>,
         is_in_flight: &dyn Fn(&Device, Workload) -> bool,
     ) -> Self {
-        match &desired.policy {
-            None => Self {
+        let scheduled = scheduled.and_then(|devices| usize::try_from(devices).ok());
+        let Some(policy) = &desired.policy else {
+            return Self {
                 sliders: [ShownSlider::Unknown; 7],
                 contradicting: [0; 7],
-            },
-            Some(policy) => Self {
-                sliders: inference::shown_sliders(policy, devices, is_in_flight),
-                contradicting: inference::count_contradicting(policy, devices, is_in_flight),
-            },
+                enrollment: ShownSlider::Unknown,
+                scheduled,
+            };
+        };
+        let members = policy.enrollment_pilot.as_ref().map(|_| {
+            let members = devices.iter();
+            let is_member = |device: &&Device| device.enrollment_pilot == Fact::Known(true);
+            members.filter(is_member).count()
+        });
+        let enrollment = policy
+            .enrollment
+            .automatic
+            .map(|automatic| inference::shown_enrollment(automatic, scheduled, members));
+        Self {
+            sliders: inference::shown_sliders(policy, devices, is_in_flight),
+            contradicting: inference::count_contradicting(policy, devices, is_in_flight),
+            enrollment: enrollment.unwrap_or(ShownSlider::Unknown),
+            scheduled,
         }
     }
 }
@@ -134,15 +153,16 @@ pub fn report(
         .iter()
         .flat_map(|waiting| waiting.changes.iter().copied())
         .collect();
-    let key = |row, workload| Some((workload, engine.inventory().resource_id(row)?));
+    let key = |row, staged| Some((staged, engine.inventory().resource_id(row)?));
     let is_sent = |row, workload| {
-        key(row, workload).is_some_and(|key| rules.pending.contains(&key))
+        key(row, Staged::Workload(workload)).is_some_and(|key| rules.pending.contains(&key))
             || memory
                 .last_write(engine.inventory().first_id(row), workload)
                 .is_some()
     };
-    let is_outside =
-        |row, workload| key(row, workload).is_some_and(|key| rules.outside.contains(&key));
+    let is_outside_of =
+        |row, staged| key(row, staged).is_some_and(|key| rules.outside.contains(&key));
+    let is_outside = |row, workload| is_outside_of(row, Staged::Workload(workload));
     let convergence = converge(
         engine,
         &UnderWay {
@@ -164,6 +184,12 @@ pub fn report(
             .map(|error| format!("{}: {error}", error.code()))
             .collect()
     };
+    let enrolling = decided
+        .plan
+        .enrolling
+        .iter()
+        .filter(|row| !is_outside_of(**row, Staged::Enrollment))
+        .count();
     let mut problems = told(readings.failures());
     problems.extend(pilot_states(readings).iter().filter_map(unreadable));
     problems.extend(written.problems.iter().cloned());
@@ -187,6 +213,8 @@ pub fn report(
         sent: written.rules,
         requests: written.requests,
         handing_over,
+        enrollment: EnrollmentTally::new(engine),
+        enrolling,
         throttled_until: [
             pass.estate.graph.throttled_until(),
             pass.estate.site.throttled_until(),
@@ -197,10 +225,10 @@ pub fn report(
     }
 }
 
-/// Rules that have not become memberships, by workload and device.
+/// Rules that have not become memberships, by pilot and device.
 struct Rules {
-    pending: BTreeSet<(Workload, u32)>,
-    outside: BTreeSet<(Workload, u32)>,
+    pending: BTreeSet<(Staged, u32)>,
+    outside: BTreeSet<(Staged, u32)>,
 }
 
 impl Rules {
@@ -213,7 +241,7 @@ impl Rules {
             return rules;
         };
         for rule in state.pending(lever) {
-            let key = (rule.workload, rule.resource);
+            let key = (rule.staged, rule.resource);
             match rule.state {
                 RuleState::Pending => rules.pending.insert(key),
                 RuleState::OutsideLimitingCollection => rules.outside.insert(key),
@@ -240,7 +268,7 @@ pub fn manual_steps(desired: &Desired, readings: &Readings, shown: &Shown) -> Ve
     let Some(policy) = &desired.policy else {
         return Vec::new();
     };
-    let mut steps = Vec::new();
+    let mut steps: Vec<String> = enrollment_step(policy, shown).into_iter().collect();
     for workload in Workload::ASSIGNABLE {
         let Some(slider) = policy.slider(workload) else {
             continue;
@@ -261,34 +289,50 @@ pub fn manual_steps(desired: &Desired, readings: &Readings, shown: &Shown) -> Ve
     let Ok(state) = &readings.site.state else {
         return steps;
     };
-    for (workload, pilot) in &state.pilots {
+    for (staged, pilot) in &state.pilots {
         let id = pilot.id.as_str();
         match &pilot.state {
             PilotState::Marked => {}
             PilotState::NotMarked => steps.push(format!(
-                "Assets and Compliance > Device Collections > {id} > Properties: write `diarchy: {}/{workload}` into the Comment, so that Diarchy may write to it",
+                "Assets and Compliance > Device Collections > {id} > Properties: write `diarchy: {}/{staged}` into the Comment, so that Diarchy may write to it",
                 desired.fleet.name
             )),
             PilotState::Unsafe(hazards) => {
                 let hazards: Vec<String> = hazards.iter().map(ToString::to_string).collect();
                 steps.push(format!(
-                    "Assets and Compliance > Device Collections > {id}: the pilot collection of {workload} is not safe to write to: {}",
+                    "Assets and Compliance > Device Collections > {id}: the pilot collection of {staged} is not safe to write to: {}",
                     hazards.join("; ")
                 ));
             }
             PilotState::Unreadable(why) => steps.push(format!(
-                "The pilot collection {id} of {workload} cannot be read: {why}"
+                "The pilot collection {id} of {staged} cannot be read: {why}"
             )),
         }
     }
     steps
 }
 
+/// What a person has to do about automatic enrolment.
+fn enrollment_step(policy: &Policy, shown: &Shown) -> Option<String> {
+    if shown.enrollment != ShownSlider::Contradicted {
+        return None;
+    }
+    let setting = match policy.enrollment.automatic? {
+        AutomaticEnrollment::None => "None",
+        AutomaticEnrollment::Pilot => "Pilot",
+        AutomaticEnrollment::All => "All",
+    };
+    Some(format!(
+        "Administration > Cloud Services > Cloud Attach > Properties > Enablement: set Automatic enrollment in Intune to {setting} ({} devices are about to enrol)",
+        shown.scheduled.unwrap_or_default(),
+    ))
+}
+
 /// What is wrong with a pilot collection that cannot be read.
-fn unreadable((workload, state): (&Workload, &PilotState)) -> Option<String> {
+fn unreadable((staged, state): (&Staged, &PilotState)) -> Option<String> {
     match state {
         PilotState::Unreadable(why) => Some(format!(
-            "{}: the pilot collection of {workload} cannot be read: {why}",
+            "{}: the pilot collection of {staged} cannot be read: {why}",
             Code::CollectionNotUsable
         )),
         PilotState::Marked | PilotState::NotMarked | PilotState::Unsafe(_) => None,
@@ -296,12 +340,12 @@ fn unreadable((workload, state): (&Workload, &PilotState)) -> Option<String> {
 }
 
 /// The collection states of the pilots, for statuses.
-pub fn pilot_states(readings: &Readings) -> BTreeMap<Workload, PilotState> {
+pub fn pilot_states(readings: &Readings) -> BTreeMap<Staged, PilotState> {
     match &readings.site.state {
         Ok(state) => state
             .pilots
             .iter()
-            .map(|(workload, pilot)| (*workload, pilot.state.clone()))
+            .map(|(staged, pilot)| (*staged, pilot.state.clone()))
             .collect(),
         Err(_) => BTreeMap::new(),
     }

@@ -1,11 +1,12 @@
 //! Carrying out what a pass has decided.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use diarchy_core::desired::AssignmentIndex;
+use diarchy_core::due::{self, Due, Sent};
 use diarchy_core::engine::Engine;
+use diarchy_core::resource::{Kind, ObjectName};
 use diarchy_core::steps::Step;
-use diarchy_core::workload::{Authority, Workload};
+use diarchy_core::workload::{Authority, Staged, Workload};
 use diarchy_fleet::inventory::Readings;
 use diarchy_fleet::site::lever::{Blocked, Claimant, LeverMemory, LeverOptions, Stopped};
 use diarchy_fleet::site::state::SiteState;
@@ -52,13 +53,15 @@ pub async fn carry_out(
         None if state.claim_in_force().is_none() => return Ok(Written::default()),
         None => {}
     }
-    let steps = due(&decided.engine, &decided.steps, memory);
-    audit_asked(pass, &decided.engine, &steps, memory)?;
-    let changes = moves::membership_changes(&decided.engine, &steps, &decided.rules, pass.uids);
+    let due = due(decided, memory);
+    audit_asked(pass, decided, &due, memory)?;
     let own = Claimant {
         epoch: memory.epoch.unwrap_or(0),
         installation: pass.store.installation()?,
     };
+    let engine = &decided.engine;
+    let mut changes = moves::membership_changes(engine, &due.steps, &decided.rules, pass.uids);
+    changes.extend(moves::enrollment(engine, &due.enrolling, &own.installation));
     let journal = journal(pass, Some(state));
     let report = pass
         .estate
@@ -74,7 +77,7 @@ pub async fn carry_out(
         .await;
     notify::notify(pass, decided, state, memory, &journal).await?;
     let (rules, requests) = journal.finish();
-    remember(&decided.engine, &steps, &rules, memory, pass.clock.now());
+    remember(engine, &due.steps, &rules, memory, pass.clock.now());
     let mut problems: Vec<String> = report.blocked.iter().filter_map(blocked).collect();
     match report.stopped {
         None => {}
@@ -129,55 +132,37 @@ fn journal<'a>(pass: &FleetPass<'a>, state: Option<&SiteState>) -> AuditJournal<
 }
 
 /// What a pilot collection refuses is said once, with the manual steps.
-fn blocked(
-    (workload, assignment, why): &(Workload, diarchy_core::resource::ObjectName, Blocked),
-) -> Option<String> {
+fn blocked((staged, owner, why): &(Staged, ObjectName, Blocked)) -> Option<String> {
     match why {
         Blocked::Pilot(_) => None,
-        _ => Some(format!("{workload}, {assignment}: {why}")),
+        _ => Some(format!("{staged}, {owner}: {why}")),
     }
 }
 
-/// The steps whose windows are open, no more than the pace allows, in a plan's order.
-fn due(engine: &Engine<'_>, steps: &[Step], memory: &mut FleetMemory) -> Vec<Step> {
+/// What is sent in this pass: no more than the pace allows.
+fn due(decided: &Decided<'_>, memory: &mut FleetMemory) -> Due {
+    let engine = &decided.engine;
     let now = engine.now();
     let hour = SignedDuration::from_hours(1);
     memory.sent.retain(|(at, _)| now.duration_since(*at) < hour);
     let spent: usize = memory.sent.iter().map(|(_, rules)| rules).sum();
     let allowed = engine.desired().guardrails.max_changes_per_hour as usize;
-    let left = allowed.saturating_sub(spent);
-    let open: BTreeMap<AssignmentIndex, bool> = steps
-        .iter()
-        .map(Step::because)
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .map(|index| (index, is_open(engine, index, now)))
-        .collect();
-    // What was sent already costs nothing when it is asked for again.
-    let mut budget = left;
-    steps
-        .iter()
-        .filter(|step| open.get(&step.because()).copied().unwrap_or(false))
-        .filter(|step| {
-            if was_sent(engine, step, memory) {
-                return true;
-            }
-            let fits = budget > 0;
-            budget = budget.saturating_sub(1);
-            fits
-        })
-        .copied()
-        .collect()
+    due::due(
+        engine,
+        &decided.steps,
+        &decided.acceptance.enrolling,
+        allowed.saturating_sub(spent),
+        &Sent {
+            step: &|step| was_sent(engine, step, memory),
+            enrolling: &|row| is_enrolling(decided, row),
+        },
+    )
 }
 
-fn is_open(engine: &Engine<'_>, index: AssignmentIndex, now: Timestamp) -> bool {
-    engine
-        .desired()
-        .assignment(index)
-        .rollout
-        .as_ref()
-        .and_then(|rollout| rollout.window.as_ref())
-        .is_none_or(|window| window.is_open(now))
+/// Whether the site has a rule that has the device join the pilot of automatic enrolment.
+fn is_enrolling(decided: &Decided<'_>, row: usize) -> bool {
+    let resource = decided.engine.inventory().resource_id(row);
+    resource.is_some_and(|resource| decided.rules.is_enrolling(resource))
 }
 
 /// Where the device is once the step has taken effect.
@@ -203,32 +188,42 @@ fn was_sent(engine: &Engine<'_>, step: &Step, memory: &FleetMemory) -> bool {
 /// Notes in the audit trail what is asked for the first time.
 fn audit_asked(
     pass: &FleetPass<'_>,
-    engine: &Engine<'_>,
-    steps: &[Step],
+    decided: &Decided<'_>,
+    due: &Due,
     memory: &FleetMemory,
 ) -> Result<(), OperatorError> {
-    let entries: Vec<Entry> = steps
-        .iter()
+    let engine = &decided.engine;
+    let device = |row: usize| engine.inventory().id(row).to_owned();
+    let entry = |event| Entry {
+        at: engine.now(),
+        fleet: pass.name(),
+        revision: pass.revision.to_owned(),
+        event,
+    };
+    let steps = due.steps.iter();
+    let asked = steps
         .filter(|step| !was_sent(engine, step, memory))
         .map(|step| {
             let (row, workload) = step.pair();
-            Entry {
-                at: engine.now(),
-                fleet: pass.name(),
-                revision: pass.revision.to_owned(),
-                event: Event::Asked {
-                    device: engine.inventory().id(row).to_owned(),
-                    workload,
-                    to: goes_to(engine, step),
-                    because: engine
-                        .desired()
-                        .assignment(step.because())
-                        .name
-                        .as_assignment(),
-                },
-            }
-        })
-        .collect();
+            let asking = engine.desired().assignment(step.because());
+            entry(Event::Asked {
+                device: device(row),
+                workload,
+                to: goes_to(engine, step),
+                because: asking.name.as_assignment(),
+            })
+        });
+    let rows = due.enrolling.iter();
+    let enrolling = rows
+        .filter(|row| !is_enrolling(decided, **row))
+        .filter_map(|row| {
+            let policy = engine.desired().policy.as_ref()?;
+            Some(entry(Event::AskedToEnroll {
+                device: device(*row),
+                because: format!("{}/{}", Kind::CoManagementPolicy, policy.name),
+            }))
+        });
+    let entries: Vec<Entry> = asked.chain(enrolling).collect();
     pass.store.audit(&entries)
 }
 
@@ -255,7 +250,9 @@ fn remember(
         })
         .collect();
     for rule in rules {
-        let Some(step) = asked.get(&(rule.workload, rule.resource)) else {
+        let workload = rule.staged.workload();
+        let step = workload.and_then(|workload| asked.get(&(workload, rule.resource)));
+        let Some(step) = step else {
             continue;
         };
         let (row, workload) = step.pair();

@@ -3,7 +3,8 @@
 use diarchy_core::code::Code;
 use diarchy_core::engine::Engine;
 use diarchy_core::explain::{
-    self, AssignmentTrace, ClauseTrace, Explanation, GroupTrace, WorkloadExplanation,
+    self, AssignmentTrace, ClauseTrace, EnrollmentExplanation, Explanation, GroupTrace,
+    WorkloadExplanation,
 };
 use diarchy_core::fact::Fact;
 use diarchy_core::inventory::Inventory;
@@ -91,7 +92,41 @@ fn print(explanation: &Explanation) -> Result<(), Failure> {
     for workload in &explanation.workloads {
         print_workload(workload)?;
     }
-    Ok(())
+    match &explanation.enrollment {
+        Some(enrollment) => print_enrollment(enrollment),
+        None => Ok(()),
+    }
+}
+
+fn print_enrollment(explanation: &EnrollmentExplanation) -> Result<(), Failure> {
+    show::line("")?;
+    show::line(&show::styled(show::HEADING, "Automatic enrolment"))?;
+    print_summary(
+        explanation.verdict,
+        explanation.reason,
+        &explanation.summary,
+    )?;
+    match &explanation.group {
+        Some(group) => print_group(group, 1, "group"),
+        None => Ok(show::line(
+            "    ? its pilot group is missing, so nobody knows its members",
+        )?),
+    }
+}
+
+/// A verdict as a sentence, with its reason in a word.
+fn print_summary(verdict: &str, reason: Option<&str>, summary: &str) -> Result<(), Failure> {
+    let style = match verdict {
+        "Blocked" => show::NOTICE,
+        _ => show::GOOD,
+    };
+    let reason = reason
+        .map(|reason| format!(" [{reason}]"))
+        .unwrap_or_default();
+    Ok(show::line(&format!(
+        "  {}{reason}",
+        show::styled(style, summary)
+    ))?)
 }
 
 fn print_workload(explanation: &WorkloadExplanation) -> Result<(), Failure> {
@@ -111,18 +146,11 @@ fn print_workload(explanation: &WorkloadExplanation) -> Result<(), Failure> {
             authority(explanation.observed),
         ))?;
     }
-    let style = match explanation.verdict {
-        "Blocked" => show::NOTICE,
-        _ => show::GOOD,
-    };
-    let reason = explanation
-        .reason
-        .map(|reason| format!(" [{reason}]"))
-        .unwrap_or_default();
-    show::line(&format!(
-        "  {}{reason}",
-        show::styled(style, &explanation.summary)
-    ))?;
+    print_summary(
+        explanation.verdict,
+        explanation.reason,
+        &explanation.summary,
+    )?;
     if let Some(holders) = explanation
         .holders
         .as_deref()

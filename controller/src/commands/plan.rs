@@ -35,10 +35,9 @@ pub async fn run(arguments: &arguments::Plan) -> Result<Outcome, Failure> {
     read.problems.iter().for_each(|problem| show::note(problem));
     let (inventory, now) = (sources::columns(read.devices)?, read.now);
     let planned = Planned::new(desired, &inventory, now);
-    let change = old.zip(from.as_ref()).map(|(old, from)| RevisionChange {
-        from: from.revision.display.clone(),
-        differences: planned.differences(old),
-    });
+    let change = old
+        .zip(from.as_ref())
+        .map(|(old, from)| planned.compared(old, from.revision.display.clone()));
     let report = Report {
         revision: &to.revision.display,
         planned: &planned,
@@ -74,9 +73,20 @@ impl<'a> Planned<'a> {
     }
 
     /// What this plan makes different from that of another revision for the same devices.
-    fn differences(&self, old: &Desired) -> Vec<Difference> {
+    fn compared(&self, old: &Desired, from: String) -> RevisionChange {
         let engine = Engine::new(old, self.engine.inventory(), self.engine.now());
-        plan::differences((&Plan::new(&engine), &engine), (&self.plan, &self.engine))
+        let old = Plan::new(&engine);
+        RevisionChange {
+            from,
+            differences: plan::differences((&old, &engine), (&self.plan, &self.engine)),
+            enrolling: self
+                .plan
+                .enrolling
+                .iter()
+                .filter(|row| !old.enrolling.contains(row))
+                .copied()
+                .collect(),
+        }
     }
 }
 
@@ -84,6 +94,8 @@ impl<'a> Planned<'a> {
 struct RevisionChange {
     from: String,
     differences: Vec<Difference>,
+    /// Rows that would join the pilot of automatic enrolment, and would not have.
+    enrolling: Vec<usize>,
 }
 
 /// What is shown.
@@ -109,7 +121,9 @@ impl<'a> Report<'a> {
         Document {
             plan: match self.change {
                 None => PlanDocument::new(plan, engine),
-                Some(change) => PlanDocument::of(change.differences.clone(), plan, engine),
+                Some(change) => {
+                    PlanDocument::of(change.differences.clone(), &change.enrolling, plan, engine)
+                }
             },
             revision: self.revision,
             from: self.change.map(|change| change.from.as_str()),
@@ -118,9 +132,9 @@ impl<'a> Report<'a> {
 
     fn outcome(&self) -> Outcome {
         let is_same = match self.change {
-            Some(change) => change.differences.is_empty(),
+            Some(change) => change.differences.is_empty() && change.enrolling.is_empty(),
             // A hand-over between assignments changes no authority.
-            None => self.planned.plan.changes.is_empty(),
+            None => self.planned.plan.changes_nothing(),
         };
         if is_same {
             Outcome::Same

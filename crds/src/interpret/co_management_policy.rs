@@ -48,7 +48,10 @@ fn read(
 ) -> Option<PolicySpec> {
     let spec = &manifest.spec;
     let path = FieldPath::of("spec");
-    let enrollment = enrollment(findings, &path.key("enrollment"), &spec.enrollment);
+    let enrollment = match &spec.enrollment {
+        Some(spec) => enrollment(findings, &path.key("enrollment"), spec),
+        None => Some(Enrollment::default()),
+    };
     let prerequisites = prerequisites(findings, &path.key("prerequisites"), &spec.prerequisites);
     let sliders = path.key("workloads");
     let mut workloads: [Option<WorkloadSlider>; 7] = Default::default();
@@ -93,7 +96,7 @@ fn enrollment(
         return None;
     }
     Some(Enrollment {
-        automatic: spec.automatic,
+        automatic: Some(spec.automatic),
         pilot_group: spec
             .pilot_group_ref
             .as_ref()
@@ -227,7 +230,8 @@ fn judge_endpoint_protection(
 
 /// Every collection in a policy differs from every other.
 fn judge_collections(findings: &mut Findings, path: &FieldPath, spec: &CoManagementPolicySpec) {
-    let enrollment = spec.enrollment.pilot_collection.as_ref();
+    let enrollment = spec.enrollment.as_ref();
+    let enrollment = enrollment.and_then(|spec| spec.pilot_collection.as_ref());
     let sliders = path.key("workloads");
     let named = enrollment
         .map(|id| (path.key("enrollment"), id))
@@ -286,7 +290,7 @@ mod tests {
         assert_eq!(
             policy.enrollment,
             Enrollment {
-                automatic: AutomaticEnrollment::Pilot,
+                automatic: Some(AutomaticEnrollment::Pilot),
                 pilot_group: Some("zurich".into()),
                 pilot_collection: Some("NW10001A".into()),
             }

@@ -6,8 +6,9 @@ use crate::code::Code;
 use crate::desired::order::{Order, References, order};
 use crate::desired::rules;
 use crate::desired::{
-    Assignment, AssignmentSpec, Desired, FleetSpec, Force, FrozenBy, Group, GroupIndex, GroupSpec,
-    Header, Mode, Policy, PolicySpec, Resources,
+    Assignment, AssignmentSpec, AutomaticEnrollment, Desired, Enrollment, EnrollmentPilot,
+    FleetSpec, Force, FrozenBy, Group, GroupIndex, GroupSpec, Header, Mode, Policy, PolicySpec,
+    Resources,
 };
 use crate::finding::{FieldPath, Finding, Origin};
 use crate::resource::{Kind, ObjectName};
@@ -320,7 +321,9 @@ impl Tenant {
             .collect();
         // With two policies neither can be believed, so no workload is managed.
         let policy = match self.policies.as_slice() {
-            [policy] if self.failed_policies.is_empty() => Some(resolve_policy(policy, &namespace)),
+            [policy] if self.failed_policies.is_empty() => {
+                Some(resolve_policy(policy, &namespace, &places))
+            }
             _ => None,
         };
         Desired {
@@ -415,9 +418,26 @@ fn force(spec: &AssignmentSpec) -> Force {
     }
 }
 
-fn resolve_policy(spec: &PolicySpec, namespace: &str) -> Policy {
+fn resolve_policy(
+    spec: &PolicySpec,
+    namespace: &str,
+    groups: &HashMap<String, GroupIndex>,
+) -> Policy {
+    let Enrollment {
+        automatic,
+        pilot_group,
+        pilot_collection,
+    } = &spec.enrollment;
+    let pilots = *automatic == Some(AutomaticEnrollment::Pilot);
+    let pilot = pilot_group.as_ref().zip(pilot_collection.as_ref());
     Policy {
         name: ObjectName::new(namespace, spec.header.name.clone()),
+        enrollment_pilot: pilot
+            .filter(|_| pilots)
+            .map(|(group, collection)| EnrollmentPilot {
+                group: groups.get(group).copied(),
+                collection: collection.clone(),
+            }),
         enrollment: spec.enrollment.clone(),
         prerequisites: spec.prerequisites.clone(),
         workloads: spec.workloads.clone(),

@@ -111,8 +111,8 @@ pub enum AutomaticEnrollment {
 /// What a policy says of enrolment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Enrollment {
-    /// As set in the console.
-    pub automatic: AutomaticEnrollment,
+    /// As set in the console; `None` where the policy says nothing of enrolment.
+    pub automatic: Option<AutomaticEnrollment>,
     /// Who joins the pilot collection.
     pub pilot_group: Option<String>,
     /// The pilot collection for automatic enrolment.
@@ -308,6 +308,15 @@ pub struct Assignment {
     pub on_delete: OnDelete,
 }
 
+/// The pilot of automatic enrolment, where a policy has devices join it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnrollmentPilot {
+    /// The group whose devices join; `None` is one whose members nobody knows.
+    pub group: Option<GroupIndex>,
+    /// The collection that they join, by id. They never leave it: leaving does not unenrol.
+    pub collection: String,
+}
+
 /// A co-management policy with its references resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -315,6 +324,8 @@ pub struct Policy {
     pub name: ObjectName,
     /// How devices come to be enrolled.
     pub enrollment: Enrollment,
+    /// Who joins the pilot of automatic enrolment.
+    pub enrollment_pilot: Option<EnrollmentPilot>,
     /// What a device must have to be moved.
     pub prerequisites: Prerequisites,
     /// By [`Workload::index`].

@@ -93,7 +93,31 @@ impl<'a> Eligibility<'a> {
             Some(Ineligible::OtherMdm)
         } else if !inventory.policy_present.yes().contains(row) {
             Some(Ineligible::NoPolicy)
-        } else if inventory.enrolled_first.yes().contains(row) {
+        } else {
+            self.judge_prerequisites(row)
+        }
+    }
+
+    /// Why the device in `row` could not be co-managed if it were enrolled; `None` if it could. What
+    /// is not known counts as failing, as in [`Eligibility::judge`].
+    #[must_use]
+    pub fn judge_enrollment(&self, row: usize) -> Option<Ineligible> {
+        let inventory = self.inventory;
+        if inventory.server.yes().contains(row) {
+            Some(Ineligible::NotAWindowsClient)
+        } else if !inventory.client.yes().contains(row) {
+            Some(Ineligible::NoClient)
+        } else if inventory.mdm_is_other.get(row).is_possible() {
+            Some(Ineligible::OtherMdm)
+        } else {
+            self.judge_prerequisites(row)
+        }
+    }
+
+    /// What any way into co-management asks of a device's Windows and of its history.
+    fn judge_prerequisites(&self, row: usize) -> Option<Ineligible> {
+        let inventory = self.inventory;
+        if inventory.enrolled_first.yes().contains(row) {
             Some(Ineligible::EnrolledFirst)
         } else if let Some(os) = inventory.text(TextKey::OsVersion).look_up(&self.os, row) {
             Some(os)

@@ -7,6 +7,7 @@
 mod clause;
 mod contest;
 mod eligibility;
+mod enrollment;
 mod holding;
 mod members;
 mod verdict;
@@ -14,6 +15,7 @@ mod verdict;
 pub use clause::Clause;
 pub use contest::{Contest, Outcome};
 pub use eligibility::{Eligibility, Ineligible};
+pub use enrollment::Enrolling;
 pub use holding::Holding;
 pub use members::{Groups, StaticEntry, StaticMatch};
 pub use verdict::{BlockReason, Kept, StayReason, Verdict};

@@ -1,8 +1,10 @@
 //! Why a device is where it is: every step of a decision, down to the clause that settled it.
 
+mod enrollment;
 mod sentence;
 mod trace;
 
+pub use enrollment::EnrollmentExplanation;
 pub use trace::{ClauseTrace, EntryTrace, GroupTrace};
 
 use serde::Serialize;
@@ -30,6 +32,9 @@ pub struct Explanation {
     pub ineligible: Option<Ineligible>,
     /// One entry for each workload asked for.
     pub workloads: Vec<WorkloadExplanation>,
+    /// Of automatic enrolment, where the policy has devices join its pilot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enrollment: Option<EnrollmentExplanation>,
 }
 
 /// Everything that decides about one device and one workload.
@@ -106,6 +111,7 @@ pub fn explain(engine: &Engine<'_>, row: usize, workloads: &[Workload]) -> Expla
             .iter()
             .map(|workload| explain_workload(engine, row, *workload))
             .collect(),
+        enrollment: enrollment::explain(engine, row),
     }
 }
 

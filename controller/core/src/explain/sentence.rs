@@ -174,7 +174,7 @@ fn block(
 }
 
 /// Why a device cannot be moved, as the end of a sentence.
-fn ineligible(reason: Ineligible) -> &'static str {
+pub(super) fn ineligible(reason: Ineligible) -> &'static str {
     match reason {
         Ineligible::NotAWindowsClient => "it runs a server operating system",
         Ineligible::NoClient => "it has no Configuration Manager client",

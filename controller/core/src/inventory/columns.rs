@@ -28,10 +28,14 @@ pub struct Inventory {
     pub enrolled: Flag,
     /// Enrolled with Intune and nobody else.
     pub mdm_is_intune: Flag,
+    /// Enrolled with somebody else's device management.
+    pub mdm_is_other: Flag,
     /// Ignores the sliders.
     pub enrolled_first: Flag,
     /// The co-management policy has reached it.
     pub policy_present: Flag,
+    /// A member of the collection for automatic enrolment.
+    pub enrollment_pilot: Flag,
     /// Heard of lately.
     pub online: Flag,
     resource_ids: Vec<Option<u32>>,
@@ -85,8 +89,10 @@ impl Inventory {
             client: flag(&|d| within(&d.configuration_manager, |record| record.client)),
             enrolled: flag(&|d| within(&d.intune, |record| record.enrolled)),
             mdm_is_intune: flag(&|d| d.mdm.map(|mdm| mdm == Mdm::Intune)),
+            mdm_is_other: flag(&|d| d.mdm.map(|mdm| mdm != Mdm::Intune)),
             enrolled_first: flag(&|d| d.enrolled_first),
             policy_present: flag(&|d| d.co_management_policy_present),
+            enrollment_pilot: flag(&|d| d.enrollment_pilot),
             online: flag(&|d| d.online),
             resource_ids: devices
                 .iter()

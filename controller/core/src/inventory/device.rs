@@ -111,6 +111,9 @@ device! {
     assigned: BTreeMap<Workload, Vec<Holder>>,
     /// The workloads that the device itself reports at Intune.
     observed: WorkloadSet,
+    /// Whether it is a member of the collection for automatic enrolment, where the policy has one
+    /// that devices join.
+    enrollment_pilot: bool,
 }
 
 /// The site's record of a device.

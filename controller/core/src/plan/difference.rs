@@ -8,7 +8,7 @@ use crate::desired::AssignmentIndex;
 use crate::digest::Digest;
 use crate::engine::Engine;
 use crate::plan::{Change, Plan};
-use crate::workload::{Authority, Workload};
+use crate::workload::{Authority, Staged, Workload};
 
 /// One device whose authority in the end would be another under another revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -27,11 +27,12 @@ pub struct Difference {
 }
 
 /// The digest of some changes: SHA-256 over one line for each, of device, workload, from, to and
-/// because, separated by tabs.
-pub(super) fn digest_of(changes: &[Difference]) -> Digest {
+/// because, separated by tabs; then one for each of `enrolling`, of device and `Enrollment`.
+pub(super) fn digest_of(changes: &[Difference], enrolling: &[&str]) -> Digest {
+    // Escaped, since an id of somebody else's making could hold the separators.
+    let escape = |device: &str| device.escape_default().to_string();
     let line = |change: &Difference| {
-        // Escaped, since an id of somebody else's making could hold the separators.
-        let device = change.device.escape_default();
+        let device = escape(&change.device);
         let Difference {
             workload,
             from,
@@ -41,7 +42,10 @@ pub(super) fn digest_of(changes: &[Difference]) -> Digest {
         } = change;
         format!("{device}\t{workload}\t{from}\t{to}\t{because}")
     };
-    let lines: Vec<String> = changes.iter().map(line).collect();
+    let joining = enrolling
+        .iter()
+        .map(|device| format!("{}\t{}", escape(device), Staged::Enrollment));
+    let lines: Vec<String> = changes.iter().map(line).chain(joining).collect();
     Digest::of_lines(lines.iter().map(String::as_str))
 }
 

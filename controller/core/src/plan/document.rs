@@ -8,6 +8,7 @@ use crate::engine::{BlockReason, Engine};
 use crate::guardrail::Judgement;
 use crate::plan::difference::{Difference, digest_of};
 use crate::plan::{Change, Plan};
+use crate::resource::Kind;
 use crate::workload::{Authority, Workload};
 
 /// A plan with names instead of numbers, in the form and order that its readers rely on.
@@ -18,6 +19,8 @@ pub struct PlanDocument<'a> {
     counts: Counts,
     changes: Vec<Difference>,
     blocked: Vec<BlockedEntry<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enrollment: Option<EnrollmentEntry<'a>>,
     retained: usize,
     foreign: usize,
     not_in_force: usize,
@@ -37,6 +40,20 @@ struct Counts {
     held: usize,
 }
 
+/// Who would join the pilot of automatic enrolment.
+#[derive(Debug, Serialize)]
+struct EnrollmentEntry<'a> {
+    because: String,
+    joining: Vec<&'a str>,
+    blocked: Vec<EnrollmentBlocked<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct EnrollmentBlocked<'a> {
+    device: &'a str,
+    reason: BlockReason,
+}
+
 #[derive(Debug, Serialize)]
 struct BlockedEntry<'a> {
     device: &'a str,
@@ -50,20 +67,28 @@ impl<'a> PlanDocument<'a> {
     #[must_use]
     pub fn new(plan: &'a Plan, engine: &'a Engine<'a>) -> Self {
         let changes = plan.changes.iter().map(|change| named(change, engine));
-        Self::of(changes.collect(), plan, engine)
+        Self::of(changes.collect(), &plan.enrolling, plan, engine)
     }
 
     /// The document of what a change of revision makes different, where `plan` is that of the new
-    /// one: its changes are the differences, all else is the plan's.
+    /// one: its changes and the rows that join the pilot of automatic enrolment are the differences,
+    /// all else is the plan's.
     #[must_use]
-    pub fn of(changes: Vec<Difference>, plan: &'a Plan, engine: &'a Engine<'a>) -> Self {
+    pub fn of(
+        changes: Vec<Difference>,
+        enrolling: &[usize],
+        plan: &'a Plan,
+        engine: &'a Engine<'a>,
+    ) -> Self {
+        let inventory = engine.inventory();
+        let enrolling: Vec<&str> = enrolling.iter().map(|row| inventory.id(*row)).collect();
         let name = |index: AssignmentIndex| engine.desired().assignment(index).name.as_assignment();
         let joining = changes
             .iter()
             .filter(|change| change.to == Authority::Intune);
         let joining = joining.count();
         Self {
-            digest: digest_of(&changes),
+            digest: digest_of(&changes, &enrolling),
             counts: Counts {
                 devices: plan.devices,
                 eligible: plan.eligible,
@@ -85,12 +110,35 @@ impl<'a> PlanDocument<'a> {
                     because: blocked.because.map(name),
                 })
                 .collect(),
+            enrollment: enrollment(enrolling, plan, engine),
             retained: plan.retained,
             foreign: plan.foreign,
             not_in_force: plan.not_in_force,
             guardrails: &plan.guardrails,
         }
     }
+}
+
+/// Who would join the pilot of automatic enrolment, where the policy asks for that.
+fn enrollment<'a>(
+    joining: Vec<&'a str>,
+    plan: &Plan,
+    engine: &'a Engine<'a>,
+) -> Option<EnrollmentEntry<'a>> {
+    let policy = engine.desired().policy.as_ref()?;
+    policy.enrollment_pilot.as_ref()?;
+    Some(EnrollmentEntry {
+        because: format!("{}/{}", Kind::CoManagementPolicy, policy.name),
+        joining,
+        blocked: plan
+            .not_enrolling
+            .iter()
+            .map(|(row, reason)| EnrollmentBlocked {
+                device: engine.inventory().id(*row),
+                reason: *reason,
+            })
+            .collect(),
+    })
 }
 
 /// A change with names instead of numbers.

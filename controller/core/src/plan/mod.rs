@@ -8,7 +8,7 @@ pub use document::PlanDocument;
 
 use crate::desired::AssignmentIndex;
 use crate::digest::Digest;
-use crate::engine::{BlockReason, Engine, Kept, StayReason, Verdict};
+use crate::engine::{BlockReason, Engine, Enrolling, Kept, StayReason, Verdict};
 use crate::guardrail::{self, Judgement};
 use crate::workload::{Authority, Workload};
 
@@ -58,6 +58,10 @@ pub struct Plan {
     pub hand_overs: Vec<HandOver>,
     /// What would change but does not.
     pub blocked: Vec<Blocked>,
+    /// Rows of devices that would join the pilot of automatic enrolment.
+    pub enrolling: Vec<usize>,
+    /// Rows of devices that would join it, but for something.
+    pub not_enrolling: Vec<(usize, BlockReason)>,
     /// Devices and workloads that would still be held by an assignment that is gone.
     pub retained: usize,
     /// Devices and workloads that something Diarchy did not make holds.
@@ -80,6 +84,8 @@ impl Plan {
             changes: Vec::new(),
             hand_overs: Vec::new(),
             blocked: Vec::new(),
+            enrolling: Vec::new(),
+            not_enrolling: Vec::new(),
             retained: 0,
             foreign: 0,
             not_in_force: 0,
@@ -94,9 +100,15 @@ impl Plan {
                     plan.add(engine, row, *workload);
                 }
             }
+            match engine.enrolling(row) {
+                Enrolling::Joins => plan.enrolling.push(row),
+                Enrolling::Blocked(reason) => plan.not_enrolling.push((row, reason)),
+                Enrolling::NotAsked | Enrolling::Member => {}
+            }
         }
         let co_managed = engine.eligibility().count_co_managed();
-        plan.guardrails = guardrail::judge(&plan.changes, &engine.desired().guardrails, co_managed);
+        let guardrails = &engine.desired().guardrails;
+        plan.guardrails = guardrail::judge(&plan.changes, &plan.enrolling, guardrails, co_managed);
         plan
     }
 
@@ -129,7 +141,13 @@ impl Plan {
     /// Whether nothing would change.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.hand_overs.is_empty()
+        self.changes_nothing() && self.hand_overs.is_empty()
+    }
+
+    /// Whether no device would change its authority, nor join the pilot of automatic enrolment.
+    #[must_use]
+    pub fn changes_nothing(&self) -> bool {
+        self.changes.is_empty() && self.enrolling.is_empty()
     }
 
     /// How many changes there are to `authority`.
@@ -153,16 +171,21 @@ impl Plan {
     /// The digest of the changes, without clock or counts: what a person approves.
     #[must_use]
     pub fn digest(&self, engine: &Engine<'_>) -> Digest {
-        digest(&self.changes, engine)
+        digest(&self.changes, &self.enrolling, engine)
     }
 }
 
-/// The digest of some changes, which must be in the order of a plan.
+/// The digest of some changes, and of rows that join the pilot of automatic enrolment, each in the
+/// order of a plan.
 #[must_use]
-pub fn digest(changes: &[Change], engine: &Engine<'_>) -> Digest {
+pub fn digest(changes: &[Change], enrolling: &[usize], engine: &Engine<'_>) -> Digest {
     let named: Vec<_> = changes
         .iter()
         .map(|change| document::named(change, engine))
         .collect();
-    difference::digest_of(&named)
+    let enrolling: Vec<&str> = enrolling
+        .iter()
+        .map(|row| engine.inventory().id(*row))
+        .collect();
+    difference::digest_of(&named, &enrolling)
 }

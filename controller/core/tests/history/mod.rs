@@ -259,6 +259,7 @@ impl Fleet {
         });
         self.approvals.push(Approved {
             changes,
+            enrolling: BTreeSet::new(),
             revision: self.revision.name.clone(),
             expires: self.now + SignedDuration::from_mins(minutes),
         });

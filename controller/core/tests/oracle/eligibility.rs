@@ -11,13 +11,6 @@ const OLDEST_WINDOWS: &str = "10.0.16299";
 /// The first condition that the device fails. Unknown counts as failing, except that a device is no
 /// server and was not enrolled first unless it is known.
 pub fn obstacle(world: &World, device: &Device) -> Option<&'static str> {
-    let (oldest, join_types) = match &world.policy {
-        Some(policy) => (
-            policy.minimum_os.as_str(),
-            policy.join_types.iter().map(|word| word.name()).collect(),
-        ),
-        None => (OLDEST_WINDOWS, vec!["HybridJoined", "EntraJoined"]),
-    };
     if is_true(device, "server", None) {
         return Some("NotAWindowsClient");
     }
@@ -33,6 +26,34 @@ pub fn obstacle(world: &World, device: &Device) -> Option<&'static str> {
     if !is_true(device, "coManagementPolicyPresent", None) {
         return Some("NoPolicy");
     }
+    unfit(world, device)
+}
+
+/// The first condition that a device fails which would be enrolled.
+pub fn obstacle_to_enrollment(world: &World, device: &Device) -> Option<&'static str> {
+    if is_true(device, "server", None) {
+        return Some("NotAWindowsClient");
+    }
+    if !is_true(device, "configurationManager", Some("client")) {
+        return Some("NoClient");
+    }
+    match read(device, "mdm") {
+        Read::Known(mdm) if mdm == "Intune" => {}
+        Read::Absent => {}
+        Read::Known(_) | Read::Unread => return Some("OtherMdm"),
+    }
+    unfit(world, device)
+}
+
+/// What keeps a device from co-management for good.
+fn unfit(world: &World, device: &Device) -> Option<&'static str> {
+    let (oldest, join_types) = match &world.policy {
+        Some(policy) => (
+            policy.minimum_os.as_str(),
+            policy.join_types.iter().map(|word| word.name()).collect(),
+        ),
+        None => (OLDEST_WINDOWS, vec!["HybridJoined", "EntraJoined"]),
+    };
     if is_true(device, "enrolledFirst", None) {
         return Some("EnrolledFirst");
     }

@@ -10,6 +10,7 @@
 )]
 
 pub mod eligibility;
+mod enrollment;
 pub mod membership;
 mod verdict;
 
@@ -28,6 +29,7 @@ pub fn plan(world: &World) -> Value {
         .iter()
         .filter(|device| obstacle(world, device).is_none())
         .count();
+    let enrollment = enrollment::plan(world, &devices);
     let mut sum = Sum::default();
     for device in devices {
         for workload in Workload::ALL {
@@ -53,6 +55,7 @@ pub fn plan(world: &World) -> Value {
         },
         "changes": sum.changes,
         "blocked": sum.blocked,
+        "enrollment": enrollment,
         "retained": sum.retained,
         "foreign": sum.foreign,
     })

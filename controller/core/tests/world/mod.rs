@@ -13,8 +13,9 @@ pub mod reduced;
 use std::fmt::Write as _;
 
 use diarchy_core::desired::{
-    Assembly, AssignmentSpec, Desired, Enrollment, FleetSpec, GroupSpec, Guardrails, Header, Mode,
-    OnDelete, PolicySpec, Prerequisites, Requires, Resources, WorkloadSlider, assemble,
+    Assembly, AssignmentSpec, AutomaticEnrollment, Desired, Enrollment, FleetSpec, GroupSpec,
+    Guardrails, Header, Mode, OnDelete, PolicySpec, Prerequisites, Requires, Resources,
+    WorkloadSlider, assemble,
 };
 use diarchy_core::duration::Span;
 use diarchy_core::engine::Engine;
@@ -86,6 +87,8 @@ pub struct Policy {
     pub sliders: [Option<Slider>; 7],
     pub minimum_os: String,
     pub join_types: Vec<JoinType>,
+    /// Whose devices join the pilot of automatic enrolment.
+    pub enrollment_group: Option<String>,
 }
 
 /// A fleet and everything that is known and wanted of it.
@@ -260,7 +263,14 @@ fn policy_spec(policy: &Policy, header: Header) -> PolicySpec {
     PolicySpec {
         header,
         fleet: FLEET.to_owned(),
-        enrollment: Enrollment::default(),
+        enrollment: match &policy.enrollment_group {
+            None => Enrollment::default(),
+            Some(group) => Enrollment {
+                automatic: Some(AutomaticEnrollment::Pilot),
+                pilot_group: Some(group.clone()),
+                pilot_collection: Some("PS100020".to_owned()),
+            },
+        },
         prerequisites: Prerequisites {
             minimum_os: policy.minimum_os.parse().unwrap(),
             join_types: policy.join_types.clone(),

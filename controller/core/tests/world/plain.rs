@@ -33,6 +33,7 @@ pub fn pilot(workloads: &[Workload]) -> Policy {
         sliders,
         minimum_os: "10.0.16299".to_owned(),
         join_types: vec![JoinType::HybridJoined],
+        enrollment_group: None,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The least of a world in which something still goes wrong, so that a person can see why.
 
+use diarchy_core::workload::Workload;
+
 use super::{Clause, World};
 
 /// Leaves out of `world` whatever can be left out while `fails` holds.
@@ -26,9 +28,21 @@ fn lesser(world: &World) -> Vec<World> {
         without_some_of_device(world, at, &mut worlds);
     }
     if let Some(policy) = &world.policy {
+        if policy.enrollment_group.is_some() {
+            let mut policy = policy.clone();
+            policy.enrollment_group = None;
+            worlds.push(changed(world, |w| w.policy = Some(policy)));
+        }
         for at in (0..7).filter(|at| policy.sliders[*at].is_some()) {
             let mut policy = policy.clone();
             policy.sliders[at] = None;
+            // A world that validation would refuse shows nothing.
+            let [protection, configuration] =
+                [Workload::EndpointProtection, Workload::DeviceConfiguration]
+                    .map(|workload| policy.sliders[workload.index()]);
+            if protection < configuration {
+                continue;
+            }
             worlds.push(changed(world, |w| w.policy = Some(policy)));
         }
     }

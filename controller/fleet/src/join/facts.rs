@@ -317,6 +317,15 @@ fn pilots(device: &mut Device, Sources { site, .. }: &Sources<'_>, context: &Con
     if site.known().is_some() {
         device.assigned_unread = assigned.unread;
     }
+    device.enrollment_pilot = match (&assigned.enrollment, site) {
+        // Where there is no such collection nobody has looked into it.
+        (Fact::Absent | Fact::Unread, _) | (_, Fact::Unread) => Fact::Unread,
+        (Fact::Known(_), Fact::Absent) => Fact::Known(false),
+        (Fact::Known(members), Fact::Known(site)) => {
+            let resource = site.system.resource_id;
+            resource.map(|resource| members.contains(&resource))
+        }
+    };
 }
 
 /// When either service last heard of a device.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use diarchy_core::fact::Fact;
 use diarchy_core::inventory::Holder;
 use diarchy_core::resource::ObjectName;
 use diarchy_core::workload::{Workload, WorkloadSet};
@@ -16,6 +17,8 @@ pub struct Assigned {
     pub holders: BTreeMap<u32, BTreeMap<Workload, Vec<Holder>>>,
     /// Workloads of whose pilot collection nothing is known.
     pub unread: WorkloadSet,
+    /// The members of the collection for automatic enrolment; absent where there is none to join.
+    pub enrollment: Fact<BTreeSet<u32>>,
     /// Memberships that no rule explains any more: they end at the next evaluation.
     pub leaving: u64,
 }
@@ -25,12 +28,22 @@ impl SiteState {
     /// collection of another uid under the same name holds retained devices.
     #[must_use]
     pub fn assigned(&self, uids: &BTreeMap<ObjectName, String>) -> Assigned {
-        let mut assigned = Assigned::default();
-        for (&workload, pilot) in &self.pilots {
+        let mut assigned = Assigned {
+            enrollment: Fact::Absent,
+            ..Assigned::default()
+        };
+        for (&staged, pilot) in &self.pilots {
+            let Some(workload) = staged.workload() else {
+                assigned.enrollment = match &pilot.members {
+                    Some(members) => Fact::Known(members.clone()),
+                    None => Fact::Unread,
+                };
+                continue;
+            };
             let owned: Vec<&Owned> = self
                 .owned
                 .values()
-                .filter(|owned| owned.workload == workload && self.includes(owned) != Some(false))
+                .filter(|owned| owned.staged == staged && self.includes(owned) != Some(false))
                 .collect();
             let (Some(members), true) = (
                 &pilot.members,
@@ -70,9 +83,9 @@ fn holds(set: Option<&BTreeSet<u32>>, resource: u32) -> bool {
 }
 
 fn holder(owned: &Owned, uids: &BTreeMap<ObjectName, String>) -> Holder {
-    match uids.get(&owned.assignment) {
-        Some(uid) if *uid != owned.uid => Holder::Retained(owned.assignment.clone()),
-        _ => Holder::Owned(owned.assignment.clone()),
+    match uids.get(&owned.owner) {
+        Some(uid) if *uid != owned.uid => Holder::Retained(owned.owner.clone()),
+        _ => Holder::Owned(owned.owner.clone()),
     }
 }
 

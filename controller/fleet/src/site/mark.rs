@@ -3,28 +3,29 @@
 use std::fmt;
 
 use diarchy_core::resource::ObjectName;
-use diarchy_core::workload::Workload;
+use diarchy_core::workload::Staged;
 
 /// A line of a collection's Comment that concerns Diarchy.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Mark {
-    /// `diarchy: <fleet>/<workload>`: a person's leave to write into this pilot collection.
+    /// `diarchy: <fleet>/<workload>`, or `diarchy: <fleet>/Enrollment`: a person's leave to write
+    /// into this pilot collection.
     Pilot {
         /// The fleet.
         fleet: String,
-        /// The workload.
-        workload: Workload,
+        /// What it is the pilot of.
+        staged: Staged,
     },
     /// `diarchy: <fleet>/<workload> <namespace>/<assignment> <uid>`: Diarchy made this collection
-    /// for an assignment.
+    /// for an assignment; with `Enrollment`, for a policy.
     Owned {
         /// The fleet.
         fleet: String,
-        /// The workload.
-        workload: Workload,
-        /// The assignment.
-        assignment: ObjectName,
-        /// Which assignment of that name: a new one has another.
+        /// What the collection that includes it is the pilot of.
+        staged: Staged,
+        /// The assignment or policy.
+        owner: ObjectName,
+        /// Which one of that name: a new one has another.
         uid: String,
     },
     /// `diarchy claim: <fleet> <epoch> <installation>`: who may write to the fleet.
@@ -56,21 +57,21 @@ impl Mark {
             return words.next().is_none().then_some(mark);
         }
         let mut words = line.strip_prefix(OWN)?.split_ascii_whitespace();
-        let (fleet, workload) = words.next()?.split_once('/')?;
-        let (fleet, workload) = (fleet.to_owned(), workload.parse().ok()?);
+        let (fleet, staged) = words.next()?.split_once('/')?;
+        let (fleet, staged) = (fleet.to_owned(), staged.parse().ok()?);
         if fleet.is_empty() {
             return None;
         }
-        let Some(assignment) = words.next() else {
-            return Some(Self::Pilot { fleet, workload });
+        let Some(owner) = words.next() else {
+            return Some(Self::Pilot { fleet, staged });
         };
-        let (namespace, name) = assignment.split_once('/')?;
+        let (namespace, name) = owner.split_once('/')?;
         let uid = words.next()?.to_owned();
         let formed = !namespace.is_empty() && !name.is_empty() && !name.contains('/');
         (formed && words.next().is_none()).then(|| Self::Owned {
             fleet,
-            workload,
-            assignment: ObjectName::new(namespace, name),
+            staged,
+            owner: ObjectName::new(namespace, name),
             uid,
         })
     }
@@ -84,13 +85,13 @@ impl Mark {
 impl fmt::Display for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Pilot { fleet, workload } => write!(f, "{OWN} {fleet}/{workload}"),
+            Self::Pilot { fleet, staged } => write!(f, "{OWN} {fleet}/{staged}"),
             Self::Owned {
                 fleet,
-                workload,
-                assignment,
+                staged,
+                owner,
                 uid,
-            } => write!(f, "{OWN} {fleet}/{workload} {assignment} {uid}"),
+            } => write!(f, "{OWN} {fleet}/{staged} {owner} {uid}"),
             Self::Claim {
                 fleet,
                 epoch,
@@ -108,7 +109,9 @@ mod tests {
     fn marks_read_back_as_written() {
         for text in [
             "diarchy: contoso/ClientApps",
+            "diarchy: contoso/Enrollment",
             "diarchy: contoso/ClientApps contoso/apps-emea 7f0c-1",
+            "diarchy: contoso/Enrollment contoso/contoso 7f0c-2",
             "diarchy claim: contoso 12 4f1d",
         ] {
             assert_eq!(Mark::parse(text).unwrap().to_string(), text);

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use diarchy_core::resource::ObjectName;
-use diarchy_core::workload::Workload;
+use diarchy_core::workload::Staged;
 use jiff::Timestamp;
 
 use super::collection::CollectionId;
@@ -51,10 +51,10 @@ pub fn classify<'a>(
 /// A rule without a membership.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingRule {
-    /// For which workload.
-    pub workload: Workload,
-    /// For which assignment.
-    pub assignment: ObjectName,
+    /// In which pilot.
+    pub staged: Staged,
+    /// For which assignment or policy.
+    pub owner: ObjectName,
     /// In which owned collection.
     pub collection: CollectionId,
     /// For which device.
@@ -94,8 +94,8 @@ impl SiteState {
                 };
                 if state != RuleState::Member {
                     pending.push(PendingRule {
-                        workload: owned.workload,
-                        assignment: owned.assignment.clone(),
+                        staged: owned.staged,
+                        owner: owned.owner.clone(),
                         collection: owned.id.clone(),
                         resource,
                         state,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use diarchy_core::fact::Fact;
-use diarchy_core::workload::Workload;
+use diarchy_core::workload::Staged;
 
 use super::collection::{Collection, CollectionId, DEVICES, Deployment, Rule};
 use super::mark::Mark;
@@ -91,10 +91,10 @@ pub(crate) struct Surroundings<'a> {
 }
 
 /// Whether `collection` carries the mark of `fleet` for `workload`.
-pub(crate) fn is_marked(collection: &Collection, fleet: &str, workload: Workload) -> bool {
+pub(crate) fn is_marked(collection: &Collection, fleet: &str, staged: Staged) -> bool {
     let wanted = Mark::Pilot {
         fleet: fleet.to_owned(),
-        workload,
+        staged,
     };
     let comment = collection.comment.as_ref().known();
     comment.is_some_and(|comment| Mark::all_in(comment).any(|mark| mark == wanted))

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_core::fact::Fact;
 use diarchy_core::resource::ObjectName;
-use diarchy_core::workload::Workload;
+use diarchy_core::workload::Staged;
 use futures::stream;
 use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
@@ -22,8 +22,9 @@ use crate::error::{EstateError, Service};
 pub struct StateRequest {
     /// The fleet's name, as in the marks.
     pub fleet: String,
-    /// The pilot collection of each workload whose slider stands at Pilot Intune.
-    pub pilots: BTreeMap<Workload, CollectionId>,
+    /// The pilot collection of each workload whose slider stands at Pilot Intune, and that of
+    /// automatic enrolment where devices join it.
+    pub pilots: BTreeMap<Staged, CollectionId>,
 }
 
 /// A claim on a fleet: an empty collection whose Comment says who may write.
@@ -37,7 +38,7 @@ pub struct Claim {
     pub installation: String,
 }
 
-/// A workload's pilot collection.
+/// The pilot collection of a workload, or of automatic enrolment.
 #[derive(Debug, Clone)]
 pub struct Pilot {
     /// Its id.
@@ -59,18 +60,18 @@ pub struct Pilot {
     pub last_refresh: Option<Timestamp>,
 }
 
-/// A collection that Diarchy made for an assignment.
+/// A collection that Diarchy made for an assignment, or for a policy.
 #[derive(Debug, Clone)]
 pub struct Owned {
     /// Its id.
     pub id: CollectionId,
     /// Its name.
     pub name: String,
-    /// For which workload.
-    pub workload: Workload,
-    /// For which assignment.
-    pub assignment: ObjectName,
-    /// For which assignment of that name.
+    /// What the collection that includes it is the pilot of.
+    pub staged: Staged,
+    /// The assignment that it was made for; for enrolment, the policy.
+    pub owner: ObjectName,
+    /// Which one of that name.
     pub uid: String,
     /// What limits it.
     pub limiting: Option<CollectionId>,
@@ -94,7 +95,7 @@ pub struct SiteState {
     /// The claims on the fleet, the one in force first.
     pub claims: Vec<Claim>,
     /// The pilot collections asked for.
-    pub pilots: BTreeMap<Workload, Pilot>,
+    pub pilots: BTreeMap<Staged, Pilot>,
     /// The collections that Diarchy made for the fleet.
     pub owned: BTreeMap<CollectionId, Owned>,
     /// The ids of all collections.
@@ -121,7 +122,7 @@ impl SiteState {
     /// Whether the pilot collection of its workload includes `owned`; `None` when rules are not told.
     #[must_use]
     pub fn includes(&self, owned: &Owned) -> Option<bool> {
-        let rules = self.pilots.get(&owned.workload)?.rules.as_ref()?;
+        let rules = self.pilots.get(&owned.staged)?.rules.as_ref()?;
         Some(rules.contains(&Rule::Include(owned.id.clone())))
     }
 }
@@ -156,11 +157,11 @@ impl SiteClient {
             rules: &rules,
         };
         let mut pilots = BTreeMap::new();
-        for (workload, id) in &request.pilots {
+        for (staged, id) in &request.pilots {
             let pilot = self
-                .read_pilot(request, *workload, id, &surroundings, &owned)
+                .read_pilot(request, *staged, id, &surroundings, &owned)
                 .await;
-            pilots.insert(*workload, pilot);
+            pilots.insert(*staged, pilot);
         }
         owned.retain(|id, _| request.pilots.values().all(|pilot| pilot != id));
         Ok(SiteState {
@@ -228,8 +229,8 @@ impl SiteClient {
             members: believed(self.members_or_none(&id).await, &collection, &id),
             id,
             name: mark.name,
-            workload: mark.workload,
-            assignment: mark.assignment,
+            staged: mark.staged,
+            owner: mark.owner,
             uid: mark.uid,
             limiting: collection.limiting.known(),
             direct,
@@ -280,7 +281,7 @@ impl SiteClient {
     async fn read_pilot(
         &self,
         request: &StateRequest,
-        workload: Workload,
+        staged: Staged,
         id: &CollectionId,
         surroundings: &Surroundings<'_>,
         owned: &BTreeMap<CollectionId, Owned>,
@@ -311,13 +312,13 @@ impl SiteClient {
             if let Rule::Include(included) = rule
                 && owned
                     .get(included)
-                    .is_none_or(|owned| owned.workload != workload)
+                    .is_none_or(|owned| owned.staged != staged)
             {
                 let members = self.members_or_none(included).await;
                 pilot.foreign_includes.insert(included.clone(), members);
             }
         }
-        pilot.state = if is_marked(&collection, &request.fleet, workload) {
+        pilot.state = if is_marked(&collection, &request.fleet, staged) {
             match self.deployments(id).await {
                 Ok(deployments) => {
                     let hazards = hazards(id, &collection, surroundings, &deployments);
@@ -342,8 +343,8 @@ impl SiteClient {
 #[derive(Debug)]
 struct OwnedMark {
     name: String,
-    workload: Workload,
-    assignment: ObjectName,
+    staged: Staged,
+    owner: ObjectName,
     uid: String,
 }
 
@@ -370,15 +371,15 @@ fn marked(
                 }),
                 Mark::Owned {
                     fleet,
-                    workload,
-                    assignment,
+                    staged,
+                    owner,
                     uid,
                 } if fleet == request.fleet => {
                     let name = collection.name.as_ref().known();
                     let mark = OwnedMark {
                         name: name.cloned().unwrap_or_default(),
-                        workload,
-                        assignment,
+                        staged,
+                        owner,
                         uid,
                     };
                     owned.push((id.clone(), mark));
@@ -400,14 +401,14 @@ fn explained(
     request: &StateRequest,
     owned: &BTreeMap<CollectionId, Owned>,
 ) -> bool {
-    let Some(workload) = request
+    let Some(staged) = request
         .pilots
         .iter()
-        .find_map(|(workload, pilot)| (pilot == id).then_some(workload))
+        .find_map(|(staged, pilot)| (pilot == id).then_some(staged))
     else {
         return false;
     };
-    let made = owned.values().filter(|owned| owned.workload == *workload);
+    let made = owned.values().filter(|owned| owned.staged == *staged);
     let made = i64::try_from(made.count()).unwrap_or(0);
     collections.iter().any(|collection| {
         collection.id.as_ref() == Fact::Known(id)

@@ -105,7 +105,7 @@ impl Bench {
     async fn state(&self) -> SiteState {
         let request = StateRequest {
             fleet: "contoso".into(),
-            pilots: BTreeMap::from([(WORKLOAD, PILOT.parse().unwrap())]),
+            pilots: BTreeMap::from([(WORKLOAD.into(), PILOT.parse().unwrap())]),
         };
         self.client.state(&request).await.unwrap()
     }
@@ -126,14 +126,14 @@ impl Bench {
     }
 
     async fn pilot_state(&self) -> PilotState {
-        self.state().await.pilots[&WORKLOAD].state.clone()
+        self.state().await.pilots[&WORKLOAD.into()].state.clone()
     }
 }
 
 fn place(assignment: &str, devices: impl IntoIterator<Item = u32>) -> MembershipChange {
     MembershipChange {
-        workload: WORKLOAD,
-        assignment: ObjectName::new("contoso", assignment),
+        staged: WORKLOAD.into(),
+        owner: ObjectName::new("contoso", assignment),
         uid: "uid-1".into(),
         add: devices.into_iter().collect(),
         remove: BTreeMap::new(),
@@ -160,7 +160,7 @@ async fn devices_are_placed_once_through_an_owned_collection() {
         );
         let state = bench.state().await;
         assert_eq!(
-            state.pilots[&WORKLOAD].state,
+            state.pilots[&WORKLOAD.into()].state,
             PilotState::Marked,
             "{tells_rules}"
         );
@@ -205,7 +205,7 @@ async fn a_collection_is_never_filled_beyond_its_limit() {
 fn holding(state: &SiteState, resource: u32) -> CollectionId {
     let mut holding = state.owned.values().filter(|owned| {
         let members = owned.members.as_ref().unwrap();
-        owned.workload == WORKLOAD && members.contains(&resource)
+        owned.staged == WORKLOAD.into() && members.contains(&resource)
     });
     holding.next().unwrap().id.clone()
 }

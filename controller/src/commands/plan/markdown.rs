@@ -1,7 +1,7 @@
 //! A plan as a comment on a pull request.
 
 use super::Report;
-use super::text::{conclusion, exceeded, standing_still, would_wait};
+use super::text::{conclusion, enrollment, exceeded, standing_still, would_wait};
 use crate::failure::Failure;
 use crate::show::{self, count};
 use diarchy_core::workload::Workload;
@@ -32,6 +32,10 @@ pub fn print(report: &Report<'_>) -> Result<(), Failure> {
         show::line(&format!("> **{warning}**"))?;
     }
     print_workloads(report)?;
+    if let Some(line) = enrollment(planned) {
+        show::line("")?;
+        show::line(&line)?;
+    }
     print_differences(report)
 }
 

@@ -27,6 +27,10 @@ pub fn print(report: &Report<'_>) -> Result<(), Failure> {
         show::line("")?;
         print_table(&blocked(planned))?;
     }
+    if let Some(line) = enrollment(planned) {
+        show::line("")?;
+        show::line(&line)?;
+    }
     show::line("")?;
     if let Some(change) = report.change {
         print_change(change)?;
@@ -183,6 +187,13 @@ pub fn blocked(planned: &Planned<'_>) -> Table {
 
 fn print_change(change: &RevisionChange) -> Result<(), Failure> {
     let differences = &change.differences;
+    if !change.enrolling.is_empty() {
+        show::line(&format!(
+            "Compared with {}, {} more would join the pilot of automatic enrolment.",
+            change.from,
+            plural(change.enrolling.len(), "device"),
+        ))?;
+    }
     if differences.is_empty() {
         show::line(&format!(
             "Compared with {}, nothing would end elsewhere.",
@@ -219,6 +230,30 @@ fn print_change(change: &RevisionChange) -> Result<(), Failure> {
     }
     show::line("")?;
     Ok(())
+}
+
+/// Who would join the pilot of automatic enrolment, and what keeps others from it.
+pub fn enrollment(planned: &Planned<'_>) -> Option<String> {
+    let plan = &planned.plan;
+    let policy = planned.engine.desired().policy.as_ref()?;
+    let collection = &policy.enrollment_pilot.as_ref()?.collection;
+    let mut reasons: BTreeMap<&'static str, usize> = BTreeMap::new();
+    for (_, reason) in &plan.not_enrolling {
+        *reasons.entry(reason.name()).or_default() += 1;
+    }
+    let blocked: Vec<String> = reasons
+        .into_iter()
+        .map(|(reason, devices)| format!("{reason} {}", count(devices)))
+        .collect();
+    let but = if blocked.is_empty() {
+        String::new()
+    } else {
+        format!("; others would, but for: {}", blocked.join(", "))
+    };
+    Some(format!(
+        "Automatic enrolment: {} would join {collection}{but}.",
+        plural(plan.enrolling.len(), "device"),
+    ))
 }
 
 /// The guardrails that the plan exceeds.
@@ -289,9 +324,16 @@ pub fn conclusion(planned: &Planned<'_>) -> String {
         let handed = count(plan.hand_overs.len());
         parts.push(format!("hand {handed} over between assignments"));
     }
+    let moves =
+        (!parts.is_empty()).then(|| format!("{} (devices and workloads)", parts.join(", ")));
+    let enrolling = (!plan.enrolling.is_empty()).then(|| {
+        let devices = plural(plan.enrolling.len(), "device");
+        format!("have {devices} join the pilot of automatic enrolment")
+    });
+    let what: Vec<String> = moves.into_iter().chain(enrolling).collect();
     format!(
-        "Would {} (devices and workloads). {}",
-        parts.join(", "),
+        "Would {}. {}",
+        what.join(", and "),
         plan.digest(&planned.engine)
     )
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use diarchy_core::convergence::Missing;
 use diarchy_core::resource::ObjectName;
+use diarchy_core::tally::EnrollmentTally;
 use diarchy_core::workload::Workload;
 use diarchy_operator::report::{FleetReport, PassReport};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -172,6 +173,7 @@ impl Screen {
             .convergence
             .iter()
             .map(|(workload, counts)| format!("{workload} {}/{}", counts.converged, counts.online))
+            .chain(report.enrollment.iter().map(in_the_pilot))
             .collect();
         let text = format!(
             "{}: observed where they should be: {}",
@@ -316,11 +318,26 @@ fn table(report: &PassReport) -> io::Result<()> {
                 counts.outside_limiting_collection.into(),
             ]);
         }
-        for line in table.lines() {
-            show::line(&line)?;
+        if !fleet.convergence.is_empty() {
+            for line in table.lines() {
+                show::line(&line)?;
+            }
+        }
+        if let Some(enrollment) = &fleet.enrollment {
+            show::line(&in_the_pilot(enrollment))?;
         }
     }
     Ok(())
+}
+
+/// How far the pilot of automatic enrolment is.
+fn in_the_pilot(enrollment: &EnrollmentTally) -> String {
+    format!(
+        "Automatic enrolment: {} in the pilot, {} on their way, {} blocked",
+        plural(enrollment.members, "device"),
+        count(enrollment.joining),
+        count(enrollment.blocked),
+    )
 }
 
 /// What is missing and why, workload by workload.
@@ -344,6 +361,13 @@ fn missing(fleet: &FleetReport) -> Vec<String> {
             .iter()
             .map(|step| format!("{}: by hand: {step}", fleet.fleet)),
     );
+    if fleet.enrolling > 0 {
+        lines.push(format!(
+            "{}: {} not in the pilot of automatic enrolment yet",
+            fleet.fleet,
+            plural(fleet.enrolling, "device")
+        ));
+    }
     for (workload, counts) in &fleet.convergence {
         for (reason, devices) in &counts.missing {
             let example = counts

@@ -97,6 +97,10 @@ fn eligibility_fields() -> Vec<(&'static str, BoxedStrategy<Option<Value>>)> {
         ),
         ("enrolledFirst", mostly(json!(false), vec![json!(true)])),
         (
+            "enrollmentPilot",
+            mostly(json!(false), vec![json!(true), json!(null)]),
+        ),
+        (
             "osVersion",
             prop_oneof![
                 3 => mostly(json!("10.0.22631.4317"), vec![json!("10.0.9200")]),

@@ -132,9 +132,16 @@ fn policy() -> BoxedStrategy<Policy> {
             1 => Just(vec![JoinType::HybridJoined]),
             1 => Just(vec![JoinType::EntraJoined]),
         ],
+        option::weighted(
+            0.3,
+            prop_oneof![
+                9 => (0..6_usize).prop_map(|group| format!("g{group}")),
+                1 => Just("missing".to_owned()),
+            ],
+        ),
     )
         .prop_map(
-            |(configuration, protection, updates, office, minimum_os, join_types)| {
+            |(configuration, protection, updates, office, minimum_os, join_types, enrollment)| {
                 let mut sliders = [None; 7];
                 sliders[Workload::DeviceConfiguration.index()] = configuration;
                 // It may not stand behind DeviceConfiguration's; `None` is the least.
@@ -145,6 +152,7 @@ fn policy() -> BoxedStrategy<Policy> {
                     sliders,
                     minimum_os: minimum_os.to_owned(),
                     join_types,
+                    enrollment_group: enrollment,
                 }
             },
         )

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use diarchy_core::resource::ObjectName;
-use diarchy_core::workload::Workload;
+use diarchy_core::workload::Staged;
 
 use super::super::collection::CollectionId;
 use super::MOST_RULES;
@@ -42,8 +42,8 @@ const LONGEST_NAME: usize = 255;
 /// A name for an owned collection that no collection in `taken` (in lower case) has.
 pub(super) fn name(
     fleet: &str,
-    workload: Workload,
-    assignment: &ObjectName,
+    staged: Staged,
+    owner: &ObjectName,
     uid: &str,
     taken: &BTreeSet<String>,
 ) -> String {
@@ -51,7 +51,7 @@ pub(super) fn name(
     let mut number = 1_u32;
     loop {
         // What tells names apart comes first: the rest may be cut off.
-        let name = format!("Diarchy {uid}-{number} {fleet}/{workload} {assignment}");
+        let name = format!("Diarchy {uid}-{number} {fleet}/{staged} {owner}");
         let name: String = name.chars().take(LONGEST_NAME).collect();
         if !taken.contains(&name.to_lowercase()) {
             return name;
@@ -91,13 +91,13 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_short_enough() {
-        let assignment = ObjectName::new("n".repeat(63), "a".repeat(253));
+        let owner = ObjectName::new("n".repeat(63), "a".repeat(253));
         let mut taken = BTreeSet::new();
         for _ in 0..5 {
             let name = name(
                 "contoso",
-                Workload::ClientApps,
-                &assignment,
+                diarchy_core::workload::Workload::ClientApps.into(),
+                &owner,
                 "0123456789",
                 &taken,
             );

@@ -65,7 +65,7 @@ impl LeverMemory {
         if let Some(included) = state.includes(owned) {
             return included;
         }
-        let pilot = state.pilots.get(&owned.workload);
+        let pilot = state.pilots.get(&owned.staged);
         let members = pilot.and_then(|pilot| pilot.members.as_ref());
         let before = self.perhaps_included.get(&owned.id);
         let count = pilot.and_then(|pilot| pilot.include_count);

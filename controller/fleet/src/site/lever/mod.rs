@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use diarchy_core::resource::ObjectName;
-use diarchy_core::workload::Workload;
+use diarchy_core::workload::Staged;
 use serde_json::json;
 
 use super::collection::CollectionId;
@@ -27,14 +27,14 @@ pub use memory::LeverMemory;
 /// The most direct rules of one owned collection.
 pub const MOST_RULES: usize = 10_000;
 
-/// What one assignment wants changed in one workload's pilot.
+/// What one assignment wants changed in one workload's pilot, or a policy in that of enrolment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MembershipChange {
     /// Which pilot.
-    pub workload: Workload,
-    /// Which assignment.
-    pub assignment: ObjectName,
-    /// Which assignment of that name.
+    pub staged: Staged,
+    /// Which assignment or policy.
+    pub owner: ObjectName,
+    /// Which one of that name.
     pub uid: String,
     /// Devices to place, by the site's numbers.
     pub add: Vec<u32>,
@@ -175,7 +175,7 @@ impl fmt::Display for Blocked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pilot(why) => write!(f, "the pilot collection may not be written to: {why}"),
-            Self::NotOwned(id) => write!(f, "{id} is no collection made for this workload"),
+            Self::NotOwned(id) => write!(f, "{id} is no collection made for this pilot"),
             Self::HandOver(devices) => {
                 write!(f, "{devices} devices stay until they are placed anew")
             }
@@ -203,7 +203,7 @@ pub struct LeverReport {
     /// Every request, in order, and what came of it.
     pub writes: Vec<(Write, Outcome)>,
     /// What was not done, and why.
-    pub blocked: Vec<(Workload, ObjectName, Blocked)>,
+    pub blocked: Vec<(Staged, ObjectName, Blocked)>,
     /// Rules that were there already, or gone already: nothing was sent for them.
     pub already: u64,
     /// Set when it ended early; what was not sent is asked for again by the next plan.

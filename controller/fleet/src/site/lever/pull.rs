@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diarchy_core::workload::Workload;
+use diarchy_core::workload::Staged;
 use jiff::{SignedDuration, Timestamp};
 use tracing::{info, warn};
 
@@ -64,12 +64,12 @@ impl SiteClient {
 
 /// Collections to be evaluated, each once, in the order they were touched.
 #[derive(Debug, Default)]
-struct Touched(Vec<(CollectionId, Workload)>);
+struct Touched(Vec<(CollectionId, Staged)>);
 
 impl Touched {
-    fn add(&mut self, id: &CollectionId, workload: Workload) {
+    fn add(&mut self, id: &CollectionId, staged: Staged) {
         if !self.0.iter().any(|(known, _)| known == id) {
-            self.0.push((id.clone(), workload));
+            self.0.push((id.clone(), staged));
         }
     }
 }
@@ -84,7 +84,7 @@ struct Pull<'a, J> {
     filled: Touched,
     emptied: Touched,
     /// Devices of which it is certain that a rule places them anew.
-    placed: BTreeSet<(Workload, u32)>,
+    placed: BTreeSet<(Staged, u32)>,
     report: LeverReport,
 }
 
@@ -92,7 +92,7 @@ impl<J: Journal> Pull<'_, J> {
     async fn all(&mut self, changes: &[MembershipChange]) -> Result<(), Stopped> {
         let mut allowed = Vec::new();
         for change in changes {
-            match self.pilot(change.workload) {
+            match self.pilot(change.staged) {
                 Ok(_) => allowed.push(change),
                 Err(why) => self.block(change, why),
             }
@@ -100,9 +100,9 @@ impl<J: Journal> Pull<'_, J> {
         for change in &allowed {
             self.place(change).await?;
         }
-        let joining: BTreeSet<(Workload, u32)> = allowed
+        let joining: BTreeSet<(Staged, u32)> = allowed
             .iter()
-            .flat_map(|change| change.add.iter().map(|&device| (change.workload, device)))
+            .flat_map(|change| change.add.iter().map(|&device| (change.staged, device)))
             .collect();
         for change in &allowed {
             self.take_out(change, &joining).await?;
@@ -111,8 +111,8 @@ impl<J: Journal> Pull<'_, J> {
     }
 
     /// The pilot collection of a workload, if it may be written to.
-    fn pilot(&self, workload: Workload) -> Result<&Pilot, Blocked> {
-        let Some(pilot) = self.state.pilots.get(&workload) else {
+    fn pilot(&self, staged: Staged) -> Result<&Pilot, Blocked> {
+        let Some(pilot) = self.state.pilots.get(&staged) else {
             return Err(Blocked::Pilot("there is none".to_owned()));
         };
         match &pilot.state {
@@ -129,7 +129,7 @@ impl<J: Journal> Pull<'_, J> {
     fn block(&mut self, change: &MembershipChange, why: Blocked) {
         self.report
             .blocked
-            .push((change.workload, change.assignment.clone(), why));
+            .push((change.staged, change.owner.clone(), why));
     }
 
     /// Puts the devices of one change into collections that its assignment owns.
@@ -140,7 +140,7 @@ impl<J: Journal> Pull<'_, J> {
         for device in wanted {
             if existing.iter().any(|(_, rules)| rules.contains(&device)) {
                 self.report.already += 1;
-                self.placed.insert((change.workload, device));
+                self.placed.insert((change.staged, device));
             } else {
                 missing.push(device);
             }
@@ -169,20 +169,20 @@ impl<J: Journal> Pull<'_, J> {
         Ok(())
     }
 
-    /// The collections that the assignment of `change` owns and that may be written to, with the
+    /// The collections that the owner of `change` has and that may be written to, with the
     /// devices that their rules name.
     fn own(&self, change: &MembershipChange) -> Vec<(Owned, BTreeSet<u32>)> {
         let limiting = self
             .state
             .pilots
-            .get(&change.workload)
+            .get(&change.staged)
             .and_then(|pilot| pilot.limiting.as_ref());
         self.state
             .owned
             .values()
             .filter(|owned| {
-                owned.workload == change.workload
-                    && owned.assignment == change.assignment
+                owned.staged == change.staged
+                    && owned.owner == change.owner
                     && owned.uid == change.uid
                     && owned.limiting.as_ref() == limiting
             })
@@ -190,10 +190,10 @@ impl<J: Journal> Pull<'_, J> {
             .collect()
     }
 
-    /// Makes a collection for the assignment of `change` and has the pilot collection include it.
+    /// Makes a collection for the owner of `change` and has the pilot collection include it.
     async fn make(&mut self, change: &MembershipChange) -> Result<Option<CollectionId>, Stopped> {
         let Some(limiting) = self
-            .pilot(change.workload)
+            .pilot(change.staged)
             .ok()
             .and_then(|pilot| pilot.limiting.clone())
         else {
@@ -202,19 +202,16 @@ impl<J: Journal> Pull<'_, J> {
             return Ok(None);
         };
         let MembershipChange {
-            workload,
-            assignment,
-            uid,
-            ..
+            staged, owner, uid, ..
         } = change;
-        let name = name(&self.state.fleet, *workload, assignment, uid, &self.names);
+        let name = name(&self.state.fleet, *staged, owner, uid, &self.names);
         self.names.insert(name.to_lowercase());
         let write = Write::CreateCollection {
             name,
             mark: Mark::Owned {
                 fleet: self.state.fleet.clone(),
-                workload: *workload,
-                assignment: assignment.clone(),
+                staged: *staged,
+                owner: owner.clone(),
                 uid: uid.clone(),
             },
             limiting,
@@ -237,7 +234,7 @@ impl<J: Journal> Pull<'_, J> {
         change: &MembershipChange,
         id: &CollectionId,
     ) -> Result<bool, Stopped> {
-        let pilot = match self.pilot(change.workload) {
+        let pilot = match self.pilot(change.staged) {
             Ok(pilot) => pilot.id.clone(),
             Err(why) => {
                 self.block(change, why);
@@ -248,7 +245,7 @@ impl<J: Journal> Pull<'_, J> {
             pilot,
             owned: id.clone(),
         };
-        self.filled.add(id, change.workload);
+        self.filled.add(id, change.staged);
         match self.send(write).await?.0 {
             Outcome::Refused { detail, .. } => {
                 self.block(change, Blocked::Refused(detail));
@@ -270,12 +267,12 @@ impl<J: Journal> Pull<'_, J> {
                 resources: batch.to_vec(),
             };
             // Even a refusal may have left some rules behind.
-            self.filled.add(id, change.workload);
+            self.filled.add(id, change.staged);
             match self.send(write).await?.0 {
                 Outcome::Refused { detail, .. } => self.block(change, Blocked::Refused(detail)),
                 _ => self
                     .placed
-                    .extend(batch.iter().map(|&device| (change.workload, device))),
+                    .extend(batch.iter().map(|&device| (change.staged, device))),
             }
         }
         Ok(())
@@ -286,14 +283,14 @@ impl<J: Journal> Pull<'_, J> {
     async fn take_out(
         &mut self,
         change: &MembershipChange,
-        joining: &BTreeSet<(Workload, u32)>,
+        joining: &BTreeSet<(Staged, u32)>,
     ) -> Result<(), Stopped> {
         for (id, devices) in &change.remove {
             let Some(owned) = self
                 .state
                 .owned
                 .get(id)
-                .filter(|owned| owned.workload == change.workload)
+                .filter(|owned| owned.staged == change.staged)
             else {
                 self.block(change, Blocked::NotOwned(id.clone()));
                 continue;
@@ -302,7 +299,7 @@ impl<J: Journal> Pull<'_, J> {
             let wanted: BTreeSet<u32> = devices.iter().copied().collect();
             let (mut gone, mut staying, mut leaving) = (0, 0, Vec::new());
             for device in wanted {
-                let key = (change.workload, device);
+                let key = (change.staged, device);
                 if !rules.contains(&device) {
                     gone += 1;
                 } else if joining.contains(&key) && !self.placed.contains(&key) {
@@ -320,7 +317,7 @@ impl<J: Journal> Pull<'_, J> {
                     collection: id.clone(),
                     resources: batch.to_vec(),
                 };
-                self.emptied.add(id, change.workload);
+                self.emptied.add(id, change.staged);
                 if let Outcome::Refused { detail, .. } = self.send(write).await?.0 {
                     self.block(change, Blocked::Refused(detail));
                 }
@@ -333,29 +330,29 @@ impl<J: Journal> Pull<'_, J> {
     /// a device that is handed over is never in neither.
     async fn evaluate(&mut self) -> Result<(), Stopped> {
         let mut owned = std::mem::take(&mut self.filled);
-        for (id, workload) in std::mem::take(&mut self.emptied).0 {
-            owned.add(&id, workload);
+        for (id, staged) in std::mem::take(&mut self.emptied).0 {
+            owned.add(&id, staged);
         }
         let again =
             SignedDuration::try_from(self.options.refresh_again).unwrap_or(SignedDuration::MAX);
         let asked_lately = self.now().checked_sub(again).unwrap_or(Timestamp::MIN);
         for left in self.unevaluated() {
             if !self.memory.refreshed_since(&left.id, asked_lately) {
-                owned.add(&left.id, left.workload);
+                owned.add(&left.id, left.staged);
             }
         }
-        let mut pilots: BTreeMap<CollectionId, Workload> = BTreeMap::new();
-        for (_, workload) in &owned.0 {
-            if let Ok(pilot) = self.pilot(*workload) {
-                pilots.insert(pilot.id.clone(), *workload);
+        let mut pilots: BTreeMap<CollectionId, Staged> = BTreeMap::new();
+        for (_, staged) in &owned.0 {
+            if let Ok(pilot) = self.pilot(*staged) {
+                pilots.insert(pilot.id.clone(), *staged);
             }
         }
-        for (&workload, pilot) in &self.state.pilots {
+        for (&staged, pilot) in &self.state.pilots {
             if pilot.state == PilotState::Marked
-                && self.is_behind(pilot, workload, again)
+                && self.is_behind(pilot, staged, again)
                 && !self.memory.refreshed_since(&pilot.id, asked_lately)
             {
-                pilots.insert(pilot.id.clone(), workload);
+                pilots.insert(pilot.id.clone(), staged);
             }
         }
         let owned = owned.0.into_iter().map(|(id, _)| id);
@@ -371,7 +368,7 @@ impl<J: Journal> Pull<'_, J> {
             .owned
             .values()
             .filter(|owned| {
-                self.pilot(owned.workload).is_ok()
+                self.pilot(owned.staged).is_ok()
                     && owned
                         .members
                         .as_ref()
@@ -388,16 +385,14 @@ impl<J: Journal> Pull<'_, J> {
 
     /// Whether a pilot collection lacks members of one that it includes, and was evaluated before it
     /// or so soon after it that it may have read it as it was before.
-    fn is_behind(&self, pilot: &Pilot, workload: Workload, again: SignedDuration) -> bool {
+    fn is_behind(&self, pilot: &Pilot, staged: Staged, again: SignedDuration) -> bool {
         let Some(members) = &pilot.members else {
             return false;
         };
         self.state
             .owned
             .values()
-            .filter(|owned| {
-                owned.workload == workload && self.memory.is_included(self.state, owned)
-            })
+            .filter(|owned| owned.staged == staged && self.memory.is_included(self.state, owned))
             .any(|owned| {
                 let later = match (pilot.last_refresh, owned.last_refresh) {
                     (Some(pilot), Some(owned)) => pilot.duration_since(owned) < again,

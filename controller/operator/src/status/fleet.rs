@@ -1,0 +1,194 @@
+//! The status of a `Fleet`.
+
+use diarchy_core::engine::Engine;
+use diarchy_core::resource::Kind;
+use diarchy_core::tally::{Tally, WorkloadTally};
+use diarchy_core::workload::Workload;
+use diarchy_crds::fleet::{
+    EnrollmentCounts, EnrollmentError, FleetDevices, FleetStatus, LastInventory, WaitingPlan,
+    WorkloadCounts,
+};
+use diarchy_crds::status::EXAMPLES;
+use diarchy_fleet::inventory::Readings;
+use diarchy_fleet::join::JoinReport;
+use jiff::SignedDuration;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::{observed_slider, small};
+use crate::condition::{ConditionKind, Truth, merge};
+use crate::context::FleetPass;
+use crate::error::OperatorError;
+use crate::report::FleetReport;
+use crate::summary::Shown;
+
+/// How often the time of an inventory is rewritten when nothing else has changed.
+const HOURLY: SignedDuration = SignedDuration::from_hours(1);
+
+pub(super) fn status(
+    pass: &FleetPass<'_>,
+    engine: &Engine<'_>,
+    readings: &Readings,
+    found: &JoinReport,
+    tally: &Tally,
+    shown: &Shown,
+    report: &FleetReport,
+) -> Result<FleetStatus, OperatorError> {
+    let name = &engine.desired().fleet;
+    let old: FleetStatus = pass.store.status(Kind::Fleet, name)?.unwrap_or_default();
+    Ok(FleetStatus {
+        conditions: merge(&old.conditions, fleet_truths(report), report.at),
+        devices: Some(devices(engine, found)),
+        enrollment: Some(EnrollmentCounts {
+            eligible: number(found.enrollment.eligible),
+            scheduled: number(found.enrollment.scheduled),
+            initiated: number(found.enrollment.initiated),
+            enrolled: number(found.enrollment.enrolled),
+            failed: number(found.enrollment.failed),
+        }),
+        enrollment_errors: found
+            .enrollment_errors
+            .iter()
+            .take(EXAMPLES)
+            .map(|error| EnrollmentError {
+                code: error.code.into(),
+                name: error.name.unwrap_or_default().to_owned(),
+                devices: number(Some(error.devices)),
+            })
+            .collect(),
+        workloads: engine
+            .desired()
+            .pilot_workloads()
+            .map(|workload| {
+                let counts = tally.workloads[workload.index()];
+                (workload, workload_counts(engine, workload, counts, shown))
+            })
+            .collect(),
+        waiting_plan: report.waiting.as_ref().map(|waiting| WaitingPlan {
+            digest: waiting.digest.clone(),
+            changes: small(waiting.changes),
+            leaving: small(waiting.leaving),
+            reason: waiting.reason.to_owned(),
+            since: Time(waiting.since),
+        }),
+        mdm_authority: mdm_authority(readings),
+        site_version: readings.site_version().map(ToOwned::to_owned),
+        last_inventory: Some(last_inventory(&old, readings, report)),
+        ..FleetStatus::default()
+    })
+}
+
+/// The time of the last inventory is rewritten when its size changes, or hourly.
+fn last_inventory(old: &FleetStatus, readings: &Readings, report: &FleetReport) -> LastInventory {
+    let now = LastInventory {
+        time: Time(readings.began),
+        duration: format!("{:#}", SignedDuration::from_secs(readings.took.as_secs())),
+        devices: small(report.devices),
+    };
+    match &old.last_inventory {
+        Some(last)
+            if last.devices == now.devices
+                && readings.began.duration_since(last.time.0) < HOURLY =>
+        {
+            last.clone()
+        }
+        _ => now,
+    }
+}
+
+fn fleet_truths(report: &FleetReport) -> Vec<Truth> {
+    let (holds, reason, message) = if let Some(waiting) = &report.waiting {
+        let message = format!(
+            "{} changes wait for an approval of {} ({})",
+            waiting.changes, waiting.digest, waiting.reason
+        );
+        (false, "AwaitingApproval", message)
+    } else if let Some(problem) = report.problems.first() {
+        (false, "EstateNotReadable", problem.clone())
+    } else if let Some(step) = report.manual_steps.first() {
+        (false, "ManualStepNeeded", step.clone())
+    } else if let Some(why) = &report.stopped {
+        (true, "NothingWritten", why.clone())
+    } else {
+        (
+            true,
+            "CarriedOut",
+            format!("{} is in force", report.revision),
+        )
+    };
+    let stalled = Truth {
+        kind: ConditionKind::Stalled,
+        holds: report.waiting.is_some() || !report.manual_steps.is_empty(),
+        reason,
+        message: message.clone(),
+    };
+    let ready = Truth {
+        kind: ConditionKind::Ready,
+        holds,
+        reason,
+        message,
+    };
+    vec![ready, converged(report), stalled]
+}
+
+fn converged(report: &FleetReport) -> Truth {
+    let missing: usize = report
+        .convergence
+        .values()
+        .map(|workload| workload.online - workload.converged)
+        .sum();
+    let holds = report.is_converged();
+    Truth {
+        kind: ConditionKind::Converged,
+        holds,
+        reason: if holds { "Converged" } else { "DevicesMissing" },
+        message: if holds {
+            "every online device is observed where it should be".to_owned()
+        } else {
+            format!("{missing} online devices and workloads are not observed where they should be")
+        },
+    }
+}
+
+fn devices(engine: &Engine<'_>, found: &JoinReport) -> FleetDevices {
+    let counts = found.devices;
+    FleetDevices {
+        total: number(Some(counts.total)),
+        co_managed: number(Some(counts.co_managed)),
+        configuration_manager_only: number(Some(counts.configuration_manager_only)),
+        intune_only: number(Some(counts.intune_only)),
+        third_party_mdm: number(Some(counts.third_party_mdm)),
+        enrolled_first: small(engine.inventory().enrolled_first.yes().count_ones(..)),
+        unmatched: number(Some(counts.unmatched)),
+        stale: number(Some(counts.stale)),
+    }
+}
+
+fn workload_counts(
+    engine: &Engine<'_>,
+    workload: Workload,
+    counts: WorkloadTally,
+    shown: &Shown,
+) -> WorkloadCounts {
+    let slider = engine.desired().slider(workload);
+    WorkloadCounts {
+        slider: slider.map(|slider| observed_slider(slider, shown, workload)),
+        desired: small(counts.desired),
+        assigned: small(counts.assigned),
+        observed: small(counts.observed),
+        offline: small(counts.offline),
+        held: small(counts.held),
+        foreign: small(counts.foreign),
+        retained: small(counts.retained),
+    }
+}
+
+fn mdm_authority(readings: &Readings) -> Option<String> {
+    let organization = readings.graph.organization.as_ref().ok()?;
+    let authority = organization.mdm_authority.as_ref().known()?;
+    Some(authority.name().to_owned())
+}
+
+/// A number that a service may not have told; then 0.
+fn number(told: Option<u64>) -> u32 {
+    told.map_or(0, |number| u32::try_from(number).unwrap_or(u32::MAX))
+}
