@@ -18,6 +18,7 @@ mod guardrails;
 mod inventory_file;
 mod killed;
 mod main_job;
+mod next_pass;
 mod pages;
 mod planning;
 mod real_estate;

@@ -106,6 +106,51 @@ fn a_commit_that_moves_a_group_is_picked_up_by_the_running_loop() {
     assert_clean(&state);
 }
 
+/// A simulated site is prepared for what later revisions ask, as its people would, while the loop
+/// runs and when it is started again.
+#[test]
+fn a_workload_that_a_later_commit_pilots_is_prepared_and_carried_out() {
+    const APPS: &str = "\
+apiVersion: diarchy.dev/v1alpha1
+kind: WorkloadAssignment
+metadata: { name: apps-pilots }
+spec: { fleetRef: { name: contoso }, workload: ClientApps, groupRef: { name: pilots }, authority: Intune }
+";
+    let repository = Repository::empty();
+    copy_example(repository.path());
+    repository.commit();
+    let folder = tempdir().unwrap();
+    let state = folder.path().join("state");
+    let mut running = Running::start(&mut follow(&repository, &state));
+    running.wait_for("the first revision to be carried out", is_converged);
+
+    repository.edit(
+        "co-management.yaml",
+        "ClientApps: { slider: ConfigurationManager }",
+        "ClientApps: { slider: PilotIntune, pilotCollection: PS100025 }",
+    );
+    repository.write("assignments/apps.yaml", APPS);
+    let second = repository.commit();
+    let is_carried_out = |report: &Value| {
+        let revision = report["revision"].as_str();
+        revision.is_some_and(|revision| revision.contains(&second))
+            && is_converged(report)
+            && fleet(report)["workloads"]["ClientApps"]["assigned"].as_u64() > Some(0)
+    };
+    running.wait_for("the second revision to be carried out", is_carried_out);
+    assert!(running.kill());
+
+    repository.edit("co-management.yaml", "PS100025", "PS100026");
+    repository.commit();
+    let mut running = Running::start(&mut follow(&repository, &state));
+    running.wait_for("the third revision to be carried out", |report| {
+        is_converged(report)
+            && fleet(report)["workloads"]["ClientApps"]["assigned"].as_u64() > Some(0)
+            && is_made_for(&state, "contoso/apps-pilots")
+    });
+    assert_clean(&state);
+}
+
 /// Whether an assignment has a collection of its own.
 fn is_made_for(state: &Path, assignment: &str) -> bool {
     let made = made(&writes(state));

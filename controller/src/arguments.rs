@@ -107,6 +107,7 @@ Examples:
   diarchy plan . --inventory devices.ndjson
   diarchy plan . --inventory devices.ndjson.zst --from main -o markdown
   diarchy plan . --inventory devices.ndjson -o json | jq .counts
+  diarchy plan . --inventory devices.ndjson --state fleet.state --next
 
 Exit status: 0 nothing would change, 1 something would, 2 an error.";
 
@@ -174,6 +175,9 @@ pub struct Devices {
     /// The time to decide for; the present without it, or that of the simulation
     #[arg(long, value_name = "TIME")]
     pub now: Option<Timestamp>,
+    /// The state file of the loop: what it remembers, and the simulated estate beside it
+    #[arg(long, value_name = "FILE")]
+    pub state: Option<PathBuf>,
 }
 
 /// Where devices come from.
@@ -190,12 +194,12 @@ pub struct DeviceSource {
 
 impl Devices {
     /// The estate to read, where no file is given.
-    pub const fn estate(&self) -> Estate {
+    pub fn estate(&self) -> Estate {
         Estate {
             simulate: self.source.simulate,
             seed: self.seed,
             secrets: None,
-            state: None,
+            state: self.state.clone(),
         }
     }
 }
@@ -212,8 +216,8 @@ pub struct Estate {
     /// Credentials, as FOLDER/<namespace>/<name>/<key>
     #[arg(long, value_name = "FOLDER", conflicts_with = "simulate")]
     pub secrets: Option<PathBuf>,
-    /// The state file of the loop, which knows which assignment is which
-    #[arg(long, value_name = "FILE", conflicts_with = "simulate")]
+    /// The state file of the loop: what it remembers, and the simulated estate beside it
+    #[arg(long, value_name = "FILE")]
     pub state: Option<PathBuf>,
 }
 
@@ -383,6 +387,9 @@ pub struct Plan {
     pub to: Option<String>,
     #[command(flatten)]
     pub devices: Devices,
+    /// Show what the next pass of the loop would do instead of the end state
+    #[arg(long, requires = "state", conflicts_with = "from")]
+    pub next: bool,
     /// How to print the plan
     #[arg(short, long, value_enum, default_value_t = PlanFormat::Text)]
     pub output: PlanFormat,

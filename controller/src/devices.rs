@@ -1,18 +1,25 @@
 //! The devices that plans and explanations are made for: from a file, or read from an estate.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 
 use diarchy_clock::Clock;
+use diarchy_core::code::Code;
 use diarchy_core::inventory::Device;
+use diarchy_core::resource::ObjectName;
 use diarchy_git::LoadedFleet;
 use diarchy_operator::connect::{Connect, SecretsFolder};
+use diarchy_operator::next::Remembered;
 use diarchy_operator::read_devices;
 use diarchy_operator::store::Store;
 use jiff::Timestamp;
 
 use crate::arguments::{Devices, Estate};
 use crate::failure::Failure;
-use crate::simulated::{STILL, SimulatedEstates, Simulators, World, clock};
+use crate::simulated::{
+    Address, Published, STILL, SimulatedEstates, Simulators, World, clock, world_folder,
+};
 use crate::sources;
 
 /// Devices, and the time they were read at.
@@ -25,41 +32,84 @@ pub struct Read {
     pub problems: Vec<String>,
 }
 
+/// What the loop remembers of the fleet, where a state file is given.
+pub fn remembered(
+    fleet: &LoadedFleet,
+    state: Option<&Path>,
+) -> Result<Option<Remembered>, Failure> {
+    let Some(state) = state else {
+        return Ok(None);
+    };
+    if !state.is_file() {
+        return Err(Failure::new(
+            Code::StateNotUsable,
+            format!("there is no state file `{}`", state.display()),
+            "give the file that `diarchy up --state` writes",
+        ));
+    }
+    let store = Store::open(state)?;
+    Ok(Some(Remembered::read(&store, &fleet.desired)?))
+}
+
 /// The devices of a file or of a simulated estate.
-pub async fn read(fleet: &LoadedFleet, arguments: &Devices) -> Result<Read, Failure> {
+pub async fn read(
+    fleet: &LoadedFleet,
+    arguments: &Devices,
+    remembered: Option<&Remembered>,
+) -> Result<Read, Failure> {
     let mut read = match &arguments.source.inventory {
         Some(file) => Read {
             devices: sources::read_inventory(file)?,
             now: Timestamp::now(),
             problems: Vec::new(),
         },
-        None => read_estate(fleet, &arguments.estate()).await?,
+        None => read_estate(fleet, &arguments.estate(), remembered).await?,
     };
     if let Some(now) = arguments.now {
         read.now = now;
+    }
+    if let Some(remembered) = remembered {
+        remembered.carry(&mut read.devices);
     }
     Ok(read)
 }
 
 /// The devices of an estate: a simulated one, or the one that the fleet names.
-pub async fn read_estate(fleet: &LoadedFleet, arguments: &Estate) -> Result<Read, Failure> {
-    let fleets = std::slice::from_ref(fleet);
+pub async fn read_estate(
+    fleet: &LoadedFleet,
+    arguments: &Estate,
+    remembered: Option<&Remembered>,
+) -> Result<Read, Failure> {
     let Some(devices) = arguments.simulate else {
         let clock = Clock::system();
         let connect = SecretsFolder::new(arguments.secrets.clone(), clock.clone());
-        return read_through(fleet, &connect, &clock, arguments.state.as_deref()).await;
+        return read_through(fleet, &connect, &clock, remembered).await;
     };
-    let clock = clock(fleets, None, STILL)?;
+    let folder = arguments.state.as_deref().map(world_folder);
+    if let Some(published) = folder.as_deref().and_then(Published::find)
+        && let Some(clock) = published.clock()
+    {
+        let connect = SimulatedEstates::new(published.addresses(), clock.clone());
+        return read_through(fleet, &connect, &clock, remembered).await;
+    }
+    // A loop may be living in the world beside the state: it is read as a copy.
+    let copy = match folder.filter(|folder| folder.is_dir()) {
+        Some(folder) => Some(copied(&folder)?),
+        None => None,
+    };
     let world = World {
         devices,
         seed: arguments.seed,
         unprepared: false,
         unlimited: true,
-        folder: None,
+        folder: copy.as_ref().map(|copy| copy.path().to_path_buf()),
     };
+    let fleets = std::slice::from_ref(fleet);
+    let clock = clock(fleets, world.folder.as_deref(), STILL)?;
     let simulators = Simulators::start(fleets, &world, &clock).await?;
-    let connect = SimulatedEstates::new(simulators.addresses(), clock.clone()).unpaced();
-    let read = read_through(fleet, &connect, &clock, None).await;
+    let addresses: BTreeMap<ObjectName, Address> = simulators.addresses();
+    let connect = SimulatedEstates::new(addresses, clock.clone()).unpaced();
+    let read = read_through(fleet, &connect, &clock, remembered).await;
     simulators.shutdown().await;
     read
 }
@@ -68,17 +118,34 @@ async fn read_through(
     fleet: &LoadedFleet,
     connect: &dyn Connect,
     clock: &Clock,
-    state: Option<&Path>,
+    remembered: Option<&Remembered>,
 ) -> Result<Read, Failure> {
     let estate = connect.connect(fleet)?;
-    let uids = match state {
-        Some(state) => Some(Store::open(state)?.known_uids()?),
-        None => None,
-    };
-    let (devices, problems) = read_devices(fleet, &estate, uids.as_ref()).await;
+    let (devices, problems) = read_devices(fleet, &estate, remembered).await;
     Ok(Read {
         devices,
         now: clock.now(),
         problems,
     })
+}
+
+/// A copy of a folder, which ends with the command.
+fn copied(folder: &Path) -> Result<tempfile::TempDir, Failure> {
+    let copy = tempfile::tempdir()?;
+    copy_into(folder, copy.path())?;
+    Ok(copy)
+}
+
+fn copy_into(from: &Path, to: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let place = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            fs::create_dir(&place)?;
+            copy_into(&entry.path(), &place)?;
+        } else {
+            fs::copy(entry.path(), place)?;
+        }
+    }
+    Ok(())
 }

@@ -1,12 +1,15 @@
 //! What commands read: a revision of a repository, one of its fleets, an inventory.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
 
 use diarchy_core::code::Code;
+use diarchy_core::desired::Desired;
 use diarchy_core::inventory::{self, Device, Inventory};
 use diarchy_git::{Cache, Loaded, LoadedFleet, Options, Source};
+use diarchy_operator::next::Remembered;
 
 use crate::arguments::{Fleet, Repository};
 use crate::failure::Failure;
@@ -127,6 +130,17 @@ pub fn columns(devices: Vec<Device>) -> Result<Inventory, Failure> {
             "keep one record for each device",
         )
     })
+}
+
+/// What git asks, with assignments that are gone and take their devices back, where that is known.
+pub fn remembering<'a>(
+    desired: &'a Desired,
+    remembered: Option<&'a Remembered>,
+) -> Cow<'a, Desired> {
+    match remembered {
+        Some(remembered) => remembered.desired(desired),
+        None => Cow::Borrowed(desired),
+    }
 }
 
 /// Tells of warnings, which stop nothing.

@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use diarchy_core::accept::{
-    self, Acceptance, Approved, ApprovedChange, Basis, Waiting as WaitingChanges,
-};
+use diarchy_core::accept::{self, Acceptance, ApprovedChange, Basis, Waiting as WaitingChanges};
 use diarchy_core::desired::Mode;
 use diarchy_core::digest::Digest;
 use diarchy_core::engine::Engine;
@@ -12,7 +10,7 @@ use diarchy_core::plan::{Change, Plan};
 use diarchy_fleet::EstateError;
 use diarchy_fleet::inventory::Readings;
 use diarchy_fleet::site::state::Claim;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::audit::{Entry, Event};
 use crate::context::FleetPass;
@@ -77,6 +75,24 @@ impl fmt::Display for Hold {
     }
 }
 
+impl Hold {
+    /// What git itself keeps from being written.
+    pub fn by_git(engine: &Engine<'_>) -> Option<Self> {
+        let desired = engine.desired();
+        if desired.suspend {
+            return Some(Self::Suspended);
+        }
+        if desired.mode == Mode::Observe {
+            return Some(Self::Observing);
+        }
+        let freeze = desired.guardrails.open_freeze(engine.now())?;
+        Some(Self::Frozen {
+            name: freeze.name.clone(),
+            until: freeze.to,
+        })
+    }
+}
+
 /// Which changes may be written, with the approvals that people have given. `is_whole`: see
 /// [`Basis::is_whole`].
 pub fn settle(
@@ -87,9 +103,7 @@ pub fn settle(
     memory: &mut FleetMemory,
 ) -> Result<Acceptance, OperatorError> {
     let now = engine.now();
-    memory
-        .approved
-        .retain(|approved| now < approved.expires && approved.revision == pass.revision);
+    memory.forget_approvals(pass.revision, now);
     take_approval(pass, memory, now)?;
     let judge = |memory: &FleetMemory| {
         let basis = Basis {
@@ -165,18 +179,8 @@ fn hold_without_shrink(
     wants_to_write: bool,
     memory: &mut FleetMemory,
 ) -> Result<Option<Hold>, OperatorError> {
-    let desired = engine.desired();
-    if desired.suspend {
-        return Ok(Some(Hold::Suspended));
-    }
-    if desired.mode == Mode::Observe {
-        return Ok(Some(Hold::Observing));
-    }
-    if let Some(freeze) = desired.guardrails.open_freeze(engine.now()) {
-        return Ok(Some(Hold::Frozen {
-            name: freeze.name.clone(),
-            until: freeze.to,
-        }));
+    if let Some(hold) = Hold::by_git(engine) {
+        return Ok(Some(hold));
     }
     let state = match &readings.site.state {
         Ok(state) => state,
@@ -193,7 +197,7 @@ fn hold_without_shrink(
 }
 
 /// Whether either inventory lost more than it may; if not, what was read is believed from now on.
-fn shrink(engine: &Engine<'_>, sizes: Option<Sizes>, memory: &mut FleetMemory) -> Option<Hold> {
+pub fn shrink(engine: &Engine<'_>, sizes: Option<Sizes>, memory: &mut FleetMemory) -> Option<Hold> {
     let now = sizes?;
     let Some(before) = memory.sizes else {
         memory.sizes = Some(now);
@@ -322,23 +326,8 @@ fn approve(
     given: &GivenApproval,
     now: Timestamp,
 ) -> Result<(), OperatorError> {
-    let Some(waiting) = memory.waiting.take() else {
+    if !memory.say_yes(given.at) {
         return Ok(());
-    };
-    match waiting.what {
-        WaitingFor::Changes {
-            changes, enrolling, ..
-        } => {
-            let day = SignedDuration::try_from(accept::DAY).unwrap_or(SignedDuration::MAX);
-            memory.approved.push(Approved {
-                changes,
-                enrolling,
-                revision: waiting.revision,
-                expires: given.at.checked_add(day).unwrap_or(Timestamp::MAX),
-            });
-        }
-        WaitingFor::Claim { epoch, .. } => memory.take_over = Some(epoch),
-        WaitingFor::Shrink { now, .. } => memory.sizes = Some(now),
     }
     pass.store.audit(&[Entry {
         at: now,

@@ -14,6 +14,7 @@ mod hold;
 mod journal;
 pub mod memory;
 mod moves;
+pub mod next;
 mod notify;
 mod operator;
 mod pass;

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diarchy_core::accept::{Accepted, Approved, ApprovedChange, WaitReason};
+use diarchy_core::accept::{self, Accepted, Approved, ApprovedChange, WaitReason};
+use diarchy_core::admission;
 use diarchy_core::digest::Digest;
 use diarchy_core::identity::Identities;
+use diarchy_core::inventory::Device;
+use diarchy_core::resource::ObjectName;
 use diarchy_core::workload::{Authority, Workload};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::revert::LastGood;
@@ -64,6 +67,18 @@ pub struct Sizes {
     pub site: usize,
     /// Devices with a record in Intune.
     pub intune: usize,
+}
+
+impl Sizes {
+    /// How many of `devices` each service knows.
+    #[must_use]
+    pub fn of(devices: &[Device]) -> Self {
+        let count = |knows: fn(&Device) -> bool| devices.iter().filter(|one| knows(one)).count();
+        Self {
+            site: count(|device| device.configuration_manager.as_ref().known().is_some()),
+            intune: count(|device| device.intune.as_ref().known().is_some()),
+        }
+    }
 }
 
 /// Something that waits for a person, under a digest.
@@ -151,6 +166,42 @@ impl Waiting {
 }
 
 impl FleetMemory {
+    /// Takes a person's yes, given at a time, to what waits. Whether anything waited.
+    pub fn say_yes(&mut self, at: Timestamp) -> bool {
+        let Some(waiting) = self.waiting.take() else {
+            return false;
+        };
+        match waiting.what {
+            WaitingFor::Changes {
+                changes, enrolling, ..
+            } => {
+                let day = SignedDuration::try_from(accept::DAY).unwrap_or(SignedDuration::MAX);
+                self.approved.push(Approved {
+                    changes,
+                    enrolling,
+                    revision: waiting.revision,
+                    expires: at.checked_add(day).unwrap_or(Timestamp::MAX),
+                });
+            }
+            WaitingFor::Claim { epoch, .. } => self.take_over = Some(epoch),
+            WaitingFor::Shrink { now, .. } => self.sizes = Some(now),
+        }
+        true
+    }
+
+    /// Forgets approvals that are past, or for another revision.
+    pub fn forget_approvals(&mut self, revision: &str, now: Timestamp) {
+        self.approved
+            .retain(|approved| now < approved.expires && approved.revision == revision);
+    }
+
+    /// How many membership changes were sent in the hour before `now`; older ones are forgotten.
+    pub fn sent_lately(&mut self, now: Timestamp) -> usize {
+        let hour = SignedDuration::from_hours(1);
+        self.sent.retain(|(at, _)| now.duration_since(*at) < hour);
+        self.sent.iter().map(|(_, rules)| rules).sum()
+    }
+
     /// Notes that something was written for a device and a workload.
     pub fn wrote(&mut self, first_id: &str, workload: Workload, write: LastWrite) {
         self.writes
@@ -173,5 +224,44 @@ impl FleetMemory {
                 self.writes.remove(first_id);
             }
         }
+    }
+}
+
+/// How long a write may take to show: until then a report that contradicts it says nothing else.
+const SETTLING: SignedDuration = SignedDuration::from_hours(24);
+
+impl FleetMemory {
+    /// Whether a write of ours for a device and a workload may not have shown yet at `now`.
+    pub fn in_flight(&self, now: Timestamp) -> impl Fn(&Device, Workload) -> bool + '_ {
+        move |device, workload| {
+            let first = device.first_id.as_ref().unwrap_or(&device.id);
+            self.last_write(first, workload)
+                .is_some_and(|write| now.duration_since(write.at) < SETTLING)
+        }
+    }
+
+    /// Whom the rollouts have admitted, by assignment.
+    pub fn admissions(&self) -> admission::Admissions {
+        let name = |text: &String| {
+            let (namespace, name) = text.split_once('/')?;
+            Some(ObjectName::new(namespace, name))
+        };
+        self.admissions
+            .iter()
+            .filter_map(|(text, ids)| Some((name(text)?, ids.clone())))
+            .collect()
+    }
+
+    /// Remembers whom the rollouts have admitted, those that are gone forgotten.
+    pub fn set_admissions(&mut self, admissions: &admission::Admissions) {
+        self.admissions = admissions
+            .iter()
+            .map(|(name, ids)| {
+                (
+                    name.to_string(),
+                    ids.iter().cloned().collect::<BTreeSet<_>>(),
+                )
+            })
+            .collect();
     }
 }

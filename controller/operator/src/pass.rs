@@ -1,20 +1,16 @@
 //! One pass over one fleet: read, decide, write, report.
 
-use std::collections::BTreeSet;
-
 use diarchy_core::admission;
 use diarchy_core::engine::Engine;
 use diarchy_core::inference;
 use diarchy_core::inventory::{Device, Inventory};
 use diarchy_core::plan::Plan;
-use diarchy_core::resource::ObjectName;
 use diarchy_core::steps::steps;
-use diarchy_core::workload::Workload;
 use diarchy_fleet::inventory::Readings;
 use diarchy_fleet::join::{JoinOptions, JoinReport, join};
 use diarchy_fleet::site::lever::LeverMemory;
 use diarchy_fleet::site::pilot::PilotState;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use crate::context::{Decided, FleetPass};
 use crate::error::OperatorError;
@@ -46,7 +42,7 @@ impl FleetPass<'_> {
             Err(_) => SiteRules::default(),
         };
         let (devices, found) = self.join(&readings, &mut memory);
-        let sizes = sizes(&readings, &devices);
+        let sizes = complete(&readings).then(|| Sizes::of(&devices));
         let shown = self.shown(&devices, found.enrollment.scheduled, &memory);
         let inventory = Inventory::new(devices).map_err(|error| self.impossible(&error))?;
         let decided = self.decide(&inventory, &readings, sizes, rules, &mut memory)?;
@@ -81,7 +77,7 @@ impl FleetPass<'_> {
         let mut devices = joined.devices;
         memory.identities.carry(&mut devices);
         if let Some(policy) = &desired.policy {
-            let in_flight = in_flight(memory, self.clock.now());
+            let in_flight = memory.in_flight(self.clock.now());
             inference::infer_enrolled_first(policy, &mut devices, &in_flight);
         }
         (devices, joined.report)
@@ -94,7 +90,7 @@ impl FleetPass<'_> {
         memory: &FleetMemory,
     ) -> summary::Shown {
         let desired = self.desired;
-        let in_flight = in_flight(memory, self.clock.now());
+        let in_flight = memory.in_flight(self.clock.now());
         summary::Shown::new(desired, devices, scheduled, &in_flight)
     }
 
@@ -133,34 +129,6 @@ impl FleetPass<'_> {
     }
 }
 
-/// How long a write may take to show: until then a report that contradicts it says nothing else.
-const SETTLING: SignedDuration = SignedDuration::from_hours(24);
-
-/// Whether a write of ours for a device and a workload may not have shown yet.
-fn in_flight(memory: &FleetMemory, now: Timestamp) -> impl Fn(&Device, Workload) -> bool + '_ {
-    move |device, workload| {
-        let first = device.first_id.as_ref().unwrap_or(&device.id);
-        memory
-            .last_write(first, workload)
-            .is_some_and(|write| now.duration_since(write.at) < SETTLING)
-    }
-}
-
-/// How many devices each service has told of, if both have told all.
-fn sizes(readings: &Readings, devices: &[Device]) -> Option<Sizes> {
-    let complete = readings.site.systems.is_ok() && readings.graph.managed_devices.is_ok();
-    complete.then(|| Sizes {
-        site: devices
-            .iter()
-            .filter(|device| device.configuration_manager.as_ref().known().is_some())
-            .count(),
-        intune: devices
-            .iter()
-            .filter(|device| device.intune.as_ref().known().is_some())
-            .count(),
-    })
-}
-
 /// Whether everything that was asked for was read, and both services know devices.
 fn is_whole(readings: &Readings, sizes: Option<Sizes>) -> bool {
     let both_know_devices = sizes.is_some_and(|sizes| sizes.site > 0 && sizes.intune > 0);
@@ -171,29 +139,7 @@ fn is_whole(readings: &Readings, sizes: Option<Sizes>) -> bool {
     both_know_devices && all_pilots_read && readings.failures().is_empty()
 }
 
-impl FleetMemory {
-    /// Whom the rollouts have admitted, by assignment.
-    fn admissions(&self) -> admission::Admissions {
-        let name = |text: &String| {
-            let (namespace, name) = text.split_once('/')?;
-            Some(ObjectName::new(namespace, name))
-        };
-        self.admissions
-            .iter()
-            .filter_map(|(text, ids)| Some((name(text)?, ids.clone())))
-            .collect()
-    }
-
-    /// Remembers whom the rollouts have admitted, those that are gone forgotten.
-    fn set_admissions(&mut self, admissions: &admission::Admissions) {
-        self.admissions = admissions
-            .iter()
-            .map(|(name, ids)| {
-                (
-                    name.to_string(),
-                    ids.iter().cloned().collect::<BTreeSet<_>>(),
-                )
-            })
-            .collect();
-    }
+/// Whether both services have told all their devices.
+fn complete(readings: &Readings) -> bool {
+    readings.site.systems.is_ok() && readings.graph.managed_devices.is_ok()
 }

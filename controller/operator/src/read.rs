@@ -11,22 +11,24 @@ use diarchy_git::LoadedFleet;
 use jiff::SignedDuration;
 
 use crate::gather;
+use crate::memory::FleetMemory;
+use crate::next::Remembered;
 
 /// A fleet's devices as both services know them, and what could not be read.
 ///
-/// `uids` are those of the assignments that exist, where somebody remembers them; without, an owned
-/// collection is taken to be that of the assignment that it names.
+/// `remembered` is what the loop knows; without, an owned collection is taken to be that of the
+/// assignment that it names, and every report to be newer than every write.
 pub async fn read_devices(
     fleet: &LoadedFleet,
     estate: &Estate,
-    uids: Option<&BTreeMap<ObjectName, String>>,
+    remembered: Option<&Remembered>,
 ) -> (Vec<Device>, Vec<String>) {
     let desired = &fleet.desired;
     let request = gather::request(desired);
     let readings = estate.read(&request).await;
     let found;
-    let uids = match uids {
-        Some(uids) => uids,
+    let uids = match remembered {
+        Some(remembered) => remembered.uids(),
         None => {
             found = named_at_the_site(&readings);
             &found
@@ -44,8 +46,11 @@ pub async fn read_devices(
         },
     );
     let mut devices = joined.devices;
+    let none = FleetMemory::default();
+    let memory = remembered.map_or(&none, Remembered::memory);
     if let Some(policy) = &desired.policy {
-        inference::infer_enrolled_first(policy, &mut devices, &|_, _| false);
+        let in_flight = memory.in_flight(estate.clock.now());
+        inference::infer_enrolled_first(policy, &mut devices, &in_flight);
     }
     let problems = [readings.failures(), readings.lacking()].concat();
     let problems = problems

@@ -1,15 +1,13 @@
 //! Assignments that git no longer has and whose last good version said `onDelete: Revert`.
 //!
-//! Each goes on as an assignment in force that nobody is a member of: what it placed leaves, by the
-//! same rules, guardrails, windows and freezes as everything else. Once its collections are empty it
-//! is forgotten.
+//! See [`Desired::with_reverting`]. Once its collections are empty an assignment is forgotten.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use diarchy_core::desired::{Assignment, Desired, Force, Group, GroupIndex, OnDelete, Rollout};
+use diarchy_core::desired::Desired;
 use diarchy_core::resource::ObjectName;
-use diarchy_core::workload::{Authority, Workload};
+use diarchy_core::workload::Workload;
 use diarchy_fleet::site::state::SiteState;
 use serde::{Deserialize, Serialize};
 
@@ -35,8 +33,7 @@ pub fn note(desired: &Desired, uids: &BTreeMap<ObjectName, String>, memory: &mut
             let last = LastGood {
                 uid: uids.get(&assignment.name)?.clone(),
                 workload: assignment.workload,
-                reverts: assignment.on_delete == OnDelete::Revert
-                    && assignment.authority == Authority::Intune,
+                reverts: assignment.reverts(),
             };
             Some((assignment.name.to_string(), last))
         })
@@ -81,35 +78,19 @@ pub fn with_reverting<'a>(
     if memory.reverting.is_empty() {
         return (Cow::Borrowed(desired), Cow::Borrowed(uids));
     }
-    let (mut desired, mut uids) = (desired.clone(), uids.clone());
-    let nobody = GroupIndex(desired.groups.len());
-    let namespace = desired.fleet.namespace.clone();
-    desired.groups.push(Group {
-        name: ObjectName::new(namespace, "(nobody)"),
-        selector: None,
-        devices: Vec::new(),
-        include: Vec::new(),
-        exclude: Vec::new(),
-    });
-    for (text, last) in &memory.reverting {
-        let Some((namespace, name)) = text.split_once('/') else {
-            continue;
-        };
-        let name = ObjectName::new(namespace, name);
-        uids.insert(name.clone(), last.uid.clone());
-        desired.assignments.push(Assignment {
-            name,
-            workload: last.workload,
-            group: Some(nobody),
-            group_name: "(nobody)".to_owned(),
-            authority: Authority::Intune,
-            priority: i32::MIN,
-            force: Force::InForce,
-            admit_when: None,
-            rollout: None::<Rollout>,
-            on_delete: OnDelete::Revert,
-        });
-    }
-    desired.assignments.sort_by(|a, b| a.name.cmp(&b.name));
-    (Cow::Owned(desired), Cow::Owned(uids))
+    let gone: Vec<(ObjectName, &LastGood)> = memory
+        .reverting
+        .iter()
+        .filter_map(|(text, last)| {
+            let (namespace, name) = text.split_once('/')?;
+            Some((ObjectName::new(namespace, name), last))
+        })
+        .collect();
+    let mut uids = uids.clone();
+    uids.extend(
+        gone.iter()
+            .map(|(name, last)| (name.clone(), last.uid.clone())),
+    );
+    let gone = gone.into_iter().map(|(name, last)| (name, last.workload));
+    (Cow::Owned(desired.with_reverting(gone)), Cow::Owned(uids))
 }

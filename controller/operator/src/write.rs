@@ -10,7 +10,7 @@ use diarchy_core::workload::{Authority, Staged, Workload};
 use diarchy_fleet::inventory::Readings;
 use diarchy_fleet::site::lever::{Blocked, Claimant, LeverMemory, LeverOptions, Stopped};
 use diarchy_fleet::site::state::SiteState;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::audit::{Entry, Event};
 use crate::context::{Decided, FleetPass};
@@ -142,10 +142,7 @@ fn blocked((staged, owner, why): &(Staged, ObjectName, Blocked)) -> Option<Strin
 /// What is sent in this pass: no more than the pace allows.
 fn due(decided: &Decided<'_>, memory: &mut FleetMemory) -> Due {
     let engine = &decided.engine;
-    let now = engine.now();
-    let hour = SignedDuration::from_hours(1);
-    memory.sent.retain(|(at, _)| now.duration_since(*at) < hour);
-    let spent: usize = memory.sent.iter().map(|(_, rules)| rules).sum();
+    let spent = memory.sent_lately(engine.now());
     let allowed = engine.desired().guardrails.max_changes_per_hour as usize;
     due::due(
         engine,
@@ -178,7 +175,8 @@ fn goes_to(engine: &Engine<'_>, step: &Step) -> Authority {
     }
 }
 
-fn was_sent(engine: &Engine<'_>, step: &Step, memory: &FleetMemory) -> bool {
+/// Whether the last thing written for the step's device was the same.
+pub fn was_sent(engine: &Engine<'_>, step: &Step, memory: &FleetMemory) -> bool {
     let (row, workload) = step.pair();
     memory
         .last_write(engine.inventory().first_id(row), workload)

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::setup::{Slider, Workload};
+use crate::setup::{Setup, Slider, Workload};
 
 /// One act of a person. Devices are named by their number, collections by their id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +54,11 @@ pub enum Act {
     MoveSlider {
         workload: Workload,
         slider: Slider,
+    },
+    /// Makes, marks and stages what another setup of the same site has more, and moves the sliders to
+    /// where it has them: as the site's people would for a repository that asks for more.
+    Prepare {
+        setup: Box<Setup>,
     },
     /// Puts another collection onto a workload's Staging tab.
     StagePilot {

@@ -8,6 +8,7 @@ use crate::judge::{Verdict, judge};
 use crate::log::{Cause, Effect, Entry};
 use crate::moment::time;
 use crate::server::Shared;
+use crate::setup::Setup;
 use crate::site::resources::resource_id;
 use crate::world::Truth;
 
@@ -62,6 +63,21 @@ impl Control {
         core.log
             .append(at, Cause::Act(act), effect.clone(), None, true)?;
         Ok(effect)
+    }
+
+    /// Prepares the site for `setup` as its people would, unless it is prepared for it already, or
+    /// was left unprepared.
+    ///
+    /// # Errors
+    ///
+    /// [`ActError`], when it is the setup of another site.
+    pub fn prepare(&self, setup: Setup) -> Result<(), ActError> {
+        let known = self.shared.core().world.setup.clone();
+        if known == setup || known.unprepared {
+            return Ok(());
+        }
+        let setup = Box::new(setup);
+        self.act(Act::Prepare { setup }).map(|_| ())
     }
 
     /// What is true of the device with this number.

@@ -65,19 +65,10 @@ struct Bench<'a> {
 /// Judges the writes in `log`, made in the world of `setup`.
 #[must_use]
 pub fn judge(setup: &Setup, log: &[Entry]) -> Verdict {
-    let mut comments = BTreeMap::new();
-    if !setup.unprepared {
-        for (workload, id) in setup.pilots() {
-            comments.insert(id.to_owned(), setup.mark(workload));
-        }
-        if let Some(id) = &setup.enrollment_pilot_collection {
-            comments.insert(id.clone(), setup.enrollment_mark());
-        }
-    }
     let mut bench = Bench {
         setup,
         verdict: Verdict::default(),
-        comments,
+        comments: marks(setup).collect(),
         made: BTreeMap::new(),
         taken: BTreeSet::new(),
         names: BTreeMap::new(),
@@ -91,6 +82,16 @@ pub fn judge(setup: &Setup, log: &[Entry]) -> Verdict {
     bench.verdict
 }
 
+/// The marks that the site's people have written for `setup`, by collection.
+fn marks(setup: &Setup) -> impl Iterator<Item = (String, String)> + '_ {
+    let pilots = setup.pilots();
+    let enrollment = setup.enrollment_pilot_collection.iter();
+    pilots
+        .map(|(workload, id)| (id.to_owned(), setup.mark(workload)))
+        .chain(enrollment.map(|id| (id.clone(), setup.enrollment_mark())))
+        .filter(|_| !setup.unprepared)
+}
+
 impl Bench<'_> {
     fn hear_act(&mut self, act: &Act, effect: &Effect) {
         match act {
@@ -99,6 +100,14 @@ impl Bench<'_> {
                 comment,
             } => {
                 self.comments.insert(collection.clone(), comment.clone());
+            }
+            Act::Prepare { setup } => {
+                for (id, mark) in marks(setup) {
+                    let comment = self.comments.entry(id).or_default();
+                    if comment.is_empty() {
+                        *comment = mark;
+                    }
+                }
             }
             Act::CreateCollection { comment, .. } => {
                 if let Effect::CollectionCreated { collection } = effect {

@@ -74,6 +74,8 @@ pub enum SimulatorError {
     Log(#[from] LogError),
     #[error("the clock shows {now}, but the stored world has lived until {last}")]
     ClockBehind { now: Timestamp, last: Timestamp },
+    #[error(transparent)]
+    Act(#[from] ActError),
 }
 
 /// The last simulated time that is known of the world in `directory`; none if there is no world.
@@ -114,7 +116,7 @@ pub async fn start(options: Options) -> Result<Simulator, SimulatorError> {
     let endpoints = (endpoint(&graph)?, endpoint(&site)?);
 
     let epoch = moment::moment(log.epoch);
-    let world = World::new(options.setup, options.latency, epoch);
+    let world = World::new(log.setup.clone(), options.latency, epoch);
     let core = Core {
         credentials: Credentials::new(world.chance, Uuid::new_v4()),
         world,
@@ -131,6 +133,7 @@ pub async fn start(options: Options) -> Result<Simulator, SimulatorError> {
     );
     replay(&shared);
     let shared = Arc::new(shared);
+    Control::new(shared.clone()).prepare(options.setup)?;
     let (stop, stopped) = watch::channel(false);
     let mut tasks = Vec::new();
     for (listener, service) in [(graph, Service::Graph), (site, Service::AdminService)] {
@@ -163,7 +166,7 @@ pub async fn start(options: Options) -> Result<Simulator, SimulatorError> {
 /// The log of the world that is there, or of one that begins now.
 fn open_log(options: &Options, now: Timestamp) -> Result<Log, SimulatorError> {
     let Some(directory) = &options.directory else {
-        return Ok(Log::in_memory(now));
+        return Ok(Log::in_memory(&options.setup, now));
     };
     if let Some(last) = log::resume_time(directory)?
         && now < last

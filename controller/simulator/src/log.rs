@@ -118,20 +118,24 @@ pub(crate) struct Log {
     pub(crate) entries: Vec<Entry>,
     /// When the world began.
     pub(crate) epoch: Timestamp,
+    /// What it was like then.
+    pub(crate) setup: Setup,
     file: Option<(PathBuf, File)>,
 }
 
 impl Log {
     /// A log that is kept nowhere.
-    pub(crate) fn in_memory(epoch: Timestamp) -> Self {
+    pub(crate) fn in_memory(setup: &Setup, epoch: Timestamp) -> Self {
         Self {
             entries: Vec::new(),
             epoch,
+            setup: setup.clone(),
             file: None,
         }
     }
 
-    /// Opens the log in `directory`, or begins one at `now`.
+    /// Opens the log in `directory`, or begins one at `now` for `setup`. One that is there keeps the
+    /// setup that it began with, which must be of the same site.
     ///
     /// # Errors
     ///
@@ -140,7 +144,7 @@ impl Log {
         let path = directory.join(LOG);
         let read = read(&path)?;
         if let Some((header, _, _)) = &read
-            && header.setup != *setup
+            && !header.setup.is_same_site(setup)
         {
             return Err(LogError::OtherSetup(path.display().to_string()));
         }
@@ -150,23 +154,24 @@ impl Log {
             .append(true)
             .open(&path)
             .map_err(|error| io_error(&path, &error))?;
-        let (epoch, entries) = if let Some((header, entries, whole)) = read {
+        let (epoch, setup, entries) = if let Some((header, entries, whole)) = read {
             // A line that was torn by a kill was never answered: its write did not happen.
             file.set_len(whole)
                 .map_err(|error| io_error(&path, &error))?;
-            (header.epoch, entries)
+            (header.epoch, header.setup, entries)
         } else {
             file.set_len(0).map_err(|error| io_error(&path, &error))?;
-            (now, Vec::new())
+            (now, setup.clone(), Vec::new())
         };
         let fresh = entries.is_empty() && epoch == now;
         let mut log = Self {
             entries,
             epoch,
+            setup,
             file: Some((path, file)),
         };
         if fresh && log.length()? == 0 {
-            let setup = setup.clone();
+            let setup = log.setup.clone();
             log.write_line(&Header { setup, epoch })?;
         }
         Ok(log)

@@ -153,6 +153,21 @@ impl Setup {
         self
     }
 
+    /// Whether `other` describes the same devices and the same site, however it is prepared.
+    #[must_use]
+    pub fn is_same_site(&self, other: &Self) -> bool {
+        let place = |setup: &Self| {
+            (
+                setup.seed,
+                setup.devices,
+                setup.fleet.clone(),
+                setup.site_code.clone(),
+                setup.tenant_id.clone(),
+            )
+        };
+        place(self) == place(other)
+    }
+
     /// Where `workload` stands when the world begins.
     pub(crate) fn slider(&self, workload: Workload) -> Slider {
         if workload == Workload::ResourceAccess {

@@ -25,10 +25,12 @@ pub async fn run(arguments: &Explain) -> Result<Outcome, Failure> {
     let reference = arguments.reference.as_deref();
     let loaded = sources::load_valid(&arguments.repository, reference, &mut Cache::default())?;
     let fleet = sources::choose(&loaded, &arguments.fleet)?;
-    let read = devices::read(fleet, &arguments.devices).await?;
+    let remembered = devices::remembered(fleet, arguments.devices.state.as_deref())?;
+    let read = devices::read(fleet, &arguments.devices, remembered.as_ref()).await?;
+    let desired = sources::remembering(&fleet.desired, remembered.as_ref());
     let inventory = sources::columns(read.devices)?;
     let row = find(&inventory, &arguments.device)?;
-    let engine = Engine::new(&fleet.desired, &inventory, read.now);
+    let engine = Engine::new(&desired, &inventory, read.now);
     let workloads = match arguments.workload {
         Some(workload) => vec![workload],
         None => Workload::ALL.to_vec(),

@@ -18,7 +18,11 @@ pub async fn export(arguments: &InventoryExport) -> Result<Outcome, Failure> {
         &mut diarchy_git::Cache::default(),
     )?;
     let fleet = sources::choose(&loaded, &arguments.fleet)?;
-    let read = devices::read_estate(fleet, &arguments.estate).await?;
+    let remembered = devices::remembered(fleet, arguments.estate.state.as_deref())?;
+    let mut read = devices::read_estate(fleet, &arguments.estate, remembered.as_ref()).await?;
+    if let Some(remembered) = &remembered {
+        remembered.carry(&mut read.devices);
+    }
     for problem in &read.problems {
         show::note(problem);
     }

@@ -3,13 +3,17 @@
 mod markdown;
 mod text;
 
+use std::borrow::Cow;
+
+use diarchy_core::accept::WaitReason;
 use diarchy_core::desired::Desired;
+use diarchy_core::digest::Digest;
 use diarchy_core::engine::Engine;
-use diarchy_core::inventory::Inventory;
 use diarchy_core::plan::{self, Difference, Plan, PlanDocument};
 use diarchy_core::tally::Tally;
 use diarchy_git::Cache;
-use jiff::Timestamp;
+use diarchy_operator::memory::Sizes;
+use diarchy_operator::next::NextPass;
 use serde::Serialize;
 
 use crate::arguments::{self, PlanFormat};
@@ -26,22 +30,37 @@ pub async fn run(arguments: &arguments::Plan) -> Result<Outcome, Failure> {
         .map(|from| sources::load_valid(&arguments.repository, Some(from), &mut cache))
         .transpose()?;
     let fleet = sources::choose(&to, &arguments.fleet)?;
-    let desired = &fleet.desired;
     let old = match &from {
         Some(from) => Some(&sources::choose(from, &arguments.fleet)?.desired),
         None => None,
     };
-    let read = devices::read(fleet, &arguments.devices).await?;
+    let remembered = devices::remembered(fleet, arguments.devices.state.as_deref())?;
+    let read = devices::read(fleet, &arguments.devices, remembered.as_ref()).await?;
     read.problems.iter().for_each(|problem| show::note(problem));
+    let desired = sources::remembering(&fleet.desired, remembered.as_ref());
+    // What the old revision had and the new one deletes may take its devices back.
+    let desired = match old {
+        Some(old) => Cow::Owned(desired.after(old)),
+        None => desired,
+    };
+    let sizes = Sizes::of(&read.devices);
     let (inventory, now) = (sources::columns(read.devices)?, read.now);
-    let planned = Planned::new(desired, &inventory, now);
+    let engine = Engine::new(&desired, &inventory, now);
+    let revision = &to.revision.display;
+    let planned = match &remembered {
+        Some(remembered) if arguments.next => {
+            Planned::next(remembered.next_pass(engine, sizes, revision))
+        }
+        _ => Planned::new(engine),
+    };
     let change = old
         .zip(from.as_ref())
         .map(|(old, from)| planned.compared(old, from.revision.display.clone()));
     let report = Report {
-        revision: &to.revision.display,
+        revision,
         planned: &planned,
         change: change.as_ref(),
+        forgotten: remembered.is_none() && old.is_none(),
     };
     match arguments.output {
         PlanFormat::Json => show::json(&report.document())?,
@@ -59,16 +78,49 @@ struct Planned<'a> {
     engine: Engine<'a>,
     plan: Plan,
     tally: Tally,
+    /// Of the next pass: what would wait for a person, and why nothing would be written.
+    next: Option<Next>,
+}
+
+/// What the next pass would leave undone.
+#[derive(Serialize)]
+struct Next {
+    waiting: Option<NextWaiting>,
+    stopped: Option<String>,
+}
+
+/// What would wait for a person.
+#[derive(Serialize)]
+struct NextWaiting {
+    digest: Digest,
+    reason: WaitReason,
+    changes: usize,
 }
 
 impl<'a> Planned<'a> {
-    fn new(desired: &'a Desired, inventory: &'a Inventory, now: Timestamp) -> Self {
-        let engine = Engine::new(desired, inventory, now);
+    fn new(engine: Engine<'a>) -> Self {
         Self {
             plan: Plan::new(&engine),
             // Without a memory of our own writes every report is as good as the next.
             tally: Tally::new(&engine, &|_, _| true),
             engine,
+            next: None,
+        }
+    }
+
+    fn next(pass: NextPass<'a>) -> Self {
+        let waiting = pass.waiting.map(|waiting| NextWaiting {
+            digest: waiting.digest,
+            reason: waiting.reason,
+            changes: waiting.changes.len() + waiting.enrolling.len(),
+        });
+        Self {
+            plan: pass.plan,
+            next: Some(Next {
+                waiting,
+                stopped: pass.stopped.map(|why| why.to_string()),
+            }),
+            ..Self::new(pass.engine)
         }
     }
 
@@ -103,6 +155,8 @@ struct Report<'a> {
     revision: &'a str,
     planned: &'a Planned<'a>,
     change: Option<&'a RevisionChange>,
+    /// Nobody remembers the last good version of assignments that are gone.
+    forgotten: bool,
 }
 
 /// The contract's document, and which revisions it speaks of.
@@ -113,6 +167,8 @@ struct Document<'a> {
     revision: &'a str,
     #[serde(rename = "fromRevision", skip_serializing_if = "Option::is_none")]
     from: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<&'a Next>,
 }
 
 impl<'a> Report<'a> {
@@ -127,6 +183,7 @@ impl<'a> Report<'a> {
             },
             revision: self.revision,
             from: self.change.map(|change| change.from.as_str()),
+            next: self.planned.next.as_ref(),
         }
     }
 

@@ -6,9 +6,8 @@ use std::path::Path;
 use diarchy_git::{Cache, LoadedFleet};
 
 use crate::arguments::{Format, Simulate};
-use crate::commands::up::world_folder;
 use crate::failure::{Failure, Outcome};
-use crate::simulated::{Address, Published, SPEED, Simulators, World, clock};
+use crate::simulated::{Address, Published, SPEED, Simulators, World, clock, world_folder};
 use crate::{show, sources};
 
 /// Serves the estates of a repository until it is interrupted.

@@ -55,6 +55,7 @@ pub struct World {
 /// The simulated estates that run in this process.
 pub struct Simulators {
     running: BTreeMap<ObjectName, Simulator>,
+    world: World,
 }
 
 impl Simulators {
@@ -78,7 +79,23 @@ impl Simulators {
                 .map_err(|error| failed(&error))?;
             running.insert(name, simulator);
         }
-        Ok(Self { running })
+        Ok(Self {
+            running,
+            world: world.clone(),
+        })
+    }
+
+    /// Has the site's people prepare what a newer revision of the repository asks for.
+    pub fn follow(&self, fleets: &[LoadedFleet]) {
+        for fleet in fleets {
+            let Some(simulator) = self.running.get(&fleet.desired.fleet) else {
+                continue;
+            };
+            let setup = fitting::setup(fleet, &self.world);
+            if let Err(error) = simulator.control().prepare(setup) {
+                tracing::warn!(%error, "the simulated site was not prepared for this revision");
+            }
+        }
     }
 
     /// Where they are and how they are reached.
@@ -115,6 +132,13 @@ pub fn clock(fleets: &[LoadedFleet], folder: Option<&Path>, speed: f64) -> Resul
     }
     Clock::scaled(start, speed)
         .map_err(|error| Failure::argument(error.to_string(), "give --speed such a number"))
+}
+
+/// Where simulated worlds are kept: beside the state.
+pub fn world_folder(state: &Path) -> PathBuf {
+    let mut name = state.as_os_str().to_owned();
+    name.push(".world");
+    PathBuf::from(name)
 }
 
 fn place(folder: &Path, fleet: &ObjectName) -> PathBuf {

@@ -6,6 +6,7 @@
 mod assemble;
 mod guardrails;
 mod order;
+mod reverting;
 mod rollout;
 mod rules;
 

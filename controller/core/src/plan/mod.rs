@@ -6,10 +6,14 @@ mod document;
 pub use difference::{Difference, differences};
 pub use document::PlanDocument;
 
+use std::collections::BTreeSet;
+
 use crate::desired::AssignmentIndex;
 use crate::digest::Digest;
+use crate::due::Due;
 use crate::engine::{BlockReason, Engine, Enrolling, Kept, StayReason, Verdict};
 use crate::guardrail::{self, Judgement};
+use crate::steps::Step;
 use crate::workload::{Authority, Workload};
 
 /// One device that would change its authority for one workload.
@@ -106,10 +110,25 @@ impl Plan {
                 Enrolling::NotAsked | Enrolling::Member => {}
             }
         }
+        plan.judge(engine);
+        plan
+    }
+
+    fn judge(&mut self, engine: &Engine<'_>) {
         let co_managed = engine.eligibility().count_co_managed();
         let guardrails = &engine.desired().guardrails;
-        plan.guardrails = guardrail::judge(&plan.changes, &plan.enrolling, guardrails, co_managed);
-        plan
+        self.guardrails = guardrail::judge(&self.changes, &self.enrolling, guardrails, co_managed);
+    }
+
+    /// Cuts the plan down to what is `due`: the next pass instead of the end state.
+    pub fn keep(&mut self, engine: &Engine<'_>, due: &Due) {
+        let pairs: BTreeSet<(usize, Workload)> = due.steps.iter().map(Step::pair).collect();
+        self.changes
+            .retain(|change| pairs.contains(&(change.row, change.workload)));
+        self.hand_overs
+            .retain(|hand_over| pairs.contains(&(hand_over.row, hand_over.workload)));
+        self.enrolling.clone_from(&due.enrolling);
+        self.judge(engine);
     }
 
     fn add(&mut self, engine: &Engine<'_>, row: usize, workload: Workload) {
@@ -156,6 +175,35 @@ impl Plan {
         self.changes
             .iter()
             .filter(|change| change.to == authority)
+            .count()
+    }
+
+    /// How many changes there are to `authority` for one workload.
+    #[must_use]
+    pub fn count_of(&self, workload: Workload, authority: Authority) -> usize {
+        self.changes
+            .iter()
+            .filter(|change| change.workload == workload && change.to == authority)
+            .count()
+    }
+
+    /// How many changes to its own workload an assignment asks for, or brings about by holding devices
+    /// that nobody asks for any more.
+    #[must_use]
+    pub fn count_because(&self, engine: &Engine<'_>, because: AssignmentIndex) -> usize {
+        let workload = engine.desired().assignment(because).workload;
+        self.changes
+            .iter()
+            .filter(|change| change.workload == workload && change.because == because)
+            .count()
+    }
+
+    /// How many devices would be handed over for one workload.
+    #[must_use]
+    pub fn handed_over(&self, workload: Workload) -> usize {
+        self.hand_overs
+            .iter()
+            .filter(|hand_over| hand_over.workload == workload)
             .count()
     }
 

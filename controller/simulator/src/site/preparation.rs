@@ -1,5 +1,7 @@
 //! What the site's people had made before anything connected.
 
+use std::collections::BTreeSet;
+
 use crate::moment::{DAY, Moment};
 use crate::random::Chance;
 use crate::setup::{Setup, Slider};
@@ -8,6 +10,9 @@ use crate::site::resources::{Query, Records, resource_id};
 use crate::site::rules::QueryRule;
 use crate::world::device::Kind;
 use crate::world::vocabulary::PLACES;
+
+/// The collection that limits the pilot collections.
+const LIMITING: &str = "Workstations - All";
 
 /// Makes the site that `setup` describes, evaluated.
 pub(crate) fn prepare(setup: &Setup, chance: Chance, records: Records<'_>, at: Moment) -> Site {
@@ -23,6 +28,32 @@ pub(crate) fn prepare(setup: &Setup, chance: Chance, records: Records<'_>, at: M
     deployments(&mut site, setup, &limit);
     site.evaluate_all(at, records);
     site
+}
+
+/// Prepares a site that is in use already for what `setup` has more than it has.
+pub(crate) fn prepare_more(site: &mut Site, setup: &Setup, chance: Chance, at: Moment) {
+    let known: BTreeSet<String> = site.collections.keys().cloned().collect();
+    let limit = site
+        .collections
+        .values()
+        .find(|collection| collection.name == LIMITING)
+        .map_or_else(
+            || ALL_SYSTEMS.to_owned(),
+            |collection| collection.id.clone(),
+        );
+    pilot_collections(site, setup, &limit, at);
+    for (number, id) in setup.collections.iter().enumerate() {
+        query_collection(site, chance, number, id, at);
+    }
+    let fresh: BTreeSet<String> = site
+        .collections
+        .keys()
+        .filter(|id| !known.contains(*id))
+        .cloned()
+        .collect();
+    pilot_deployments(site, setup, |id| fresh.contains(id));
+    // Collections with queries look at themselves at the next occasion.
+    site.agenda.incremental.extend(fresh);
 }
 
 fn built_in(site: &mut Site, at: Moment) {
@@ -72,7 +103,7 @@ fn unused_id(site: &mut Site, setup: &Setup) -> String {
 /// The collection of an organisational unit, which does not have quite everything.
 fn limiting_collection(site: &mut Site, setup: &Setup, at: Moment) -> String {
     let id = unused_id(site, setup);
-    let mut collection = Collection::new(&id, "Workstations - All", Some(ALL_SYSTEMS), at);
+    let mut collection = Collection::new(&id, LIMITING, Some(ALL_SYSTEMS), at);
     collection
         .comment
         .push_str("Everything below the OU Workstations");
@@ -118,6 +149,12 @@ fn pilot_collections(site: &mut Site, setup: &Setup, limit: &str, at: Moment) {
             )
         }));
     for (id, name, mark) in pilots {
+        if let Some(known) = site.collections.get_mut(id) {
+            if known.comment.is_empty() {
+                known.comment = marked(mark);
+            }
+            continue;
+        }
         let mut collection = Collection::new(id, &name, Some(limit), at - DAY);
         collection.comment = marked(mark);
         collection.refresh_type = 2;
@@ -178,20 +215,28 @@ fn foreign_members(site: &mut Site, setup: &Setup, chance: Chance, records: Reco
     }
 }
 
-fn deployments(site: &mut Site, setup: &Setup, limit: &str) {
-    const BASELINE: u8 = 6;
-    site.deploy("CoMgmtSettingsProd", ALL_SYSTEMS, BASELINE);
+/// The kind of deployment that the policies of co-management are.
+const BASELINE: u8 = 6;
+
+/// What the site deploys to those of the pilot collections that are meant.
+fn pilot_deployments(site: &mut Site, setup: &Setup, is_meant: impl Fn(&str) -> bool) {
     for (workload, id) in setup.pilots() {
-        if setup.slider(workload) == Slider::PilotIntune {
+        if setup.slider(workload) == Slider::PilotIntune && is_meant(id) {
             let name = format!("CoMgmtSettingsPilot{}", workload.policy_suffix());
             site.deploy(&name, id, BASELINE);
         }
     }
     if let Some(id) = &setup.enrollment_pilot_collection
         && !setup.unprepared
+        && is_meant(id)
     {
         site.deploy("CoMgmtSettingsPilotAutoEnroll", id, BASELINE);
     }
+}
+
+fn deployments(site: &mut Site, setup: &Setup, limit: &str) {
+    site.deploy("CoMgmtSettingsProd", ALL_SYSTEMS, BASELINE);
+    pilot_deployments(site, setup, |_| true);
     site.deploy("7-Zip 24.09 (x64)", "SMSDM003", 1);
     site.deploy("Office and Windows updates", limit, 5);
     for id in &setup.collections {

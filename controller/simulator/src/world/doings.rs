@@ -3,7 +3,9 @@
 use crate::acts::{Act, ActError};
 use crate::log::Effect;
 use crate::moment::SECOND;
+use crate::setup::{Setup, Workload};
 use crate::site::collections::{NewCollection, Refusal};
+use crate::site::preparation::prepare_more;
 use crate::site::resources::{Resource, place_of, resource_id};
 use crate::site::rules::{Rule, RuleKey};
 use crate::world::device::{Device, IntuneRecord};
@@ -132,6 +134,7 @@ impl World {
                 self.retarget();
                 Ok(Effect::Done)
             }
+            Act::Prepare { setup } => self.prepare(setup),
             Act::StagePilot {
                 workload,
                 collection,
@@ -148,6 +151,23 @@ impl World {
             | Act::SetPresence { device, .. } => self.act_on_device(act, *device),
             _ => self.act_on_collection(act),
         }
+    }
+
+    fn prepare(&mut self, setup: &Setup) -> Result<Effect, ActError> {
+        if !setup.is_same_site(&self.setup) {
+            return Err(ActError::Refused("this is another site".to_owned()));
+        }
+        prepare_more(&mut self.site, setup, self.chance, self.now);
+        for workload in Workload::ALL {
+            self.sliders.insert(workload, setup.slider(workload));
+        }
+        self.pilots = setup
+            .pilots()
+            .map(|(workload, id)| (workload, id.to_owned()))
+            .collect();
+        self.setup = setup.clone();
+        self.retarget();
+        Ok(Effect::Done)
     }
 
     fn add_by_hand(&mut self, collection: &str, rule: Rule) -> Result<Effect, ActError> {

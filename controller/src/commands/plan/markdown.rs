@@ -1,7 +1,7 @@
 //! A plan as a comment on a pull request.
 
 use super::Report;
-use super::text::{conclusion, enrollment, exceeded, standing_still, would_wait};
+use super::text::{conclusion, enrollment, notices, numbers};
 use crate::failure::Failure;
 use crate::show::{self, count};
 use diarchy_core::workload::Workload;
@@ -24,10 +24,7 @@ pub fn print(report: &Report<'_>) -> Result<(), Failure> {
             count(change.differences.len()),
         ))?,
     }
-    for warning in exceeded(planned)
-        .map(would_wait)
-        .chain(standing_still(planned))
-    {
+    for warning in notices(report) {
         show::line("")?;
         show::line(&format!("> **{warning}**"))?;
     }
@@ -50,16 +47,7 @@ fn print_workloads(report: &Report<'_>) -> Result<(), Failure> {
         let Some(slider) = planned.engine.desired().slider(workload) else {
             continue;
         };
-        let counts = planned.tally.workloads[workload.index()];
-        let numbers = [
-            counts.assigned,
-            counts.joining,
-            counts.leaving,
-            counts.handed_over,
-            counts.blocked,
-            counts.desired,
-        ]
-        .map(count);
+        let numbers = numbers(planned, workload).map(count);
         show::line(&format!(
             "| {workload} | {slider} | {} |",
             numbers.join(" | ")

@@ -35,10 +35,7 @@ pub fn print(report: &Report<'_>) -> Result<(), Failure> {
     if let Some(change) = report.change {
         print_change(change)?;
     }
-    for judgement in exceeded(planned) {
-        show::line(&show::styled(show::NOTICE, would_wait(judgement)))?;
-    }
-    for line in standing_still(planned) {
+    for line in notices(report) {
         show::line(&show::styled(show::NOTICE, line))?;
     }
     show::line(&conclusion(planned))?;
@@ -88,19 +85,36 @@ pub fn workloads(planned: &Planned<'_>) -> Table {
             table.row([workload.name().into(), name.into()]);
             continue;
         }
-        let counts = planned.tally.workloads[workload.index()];
+        let [in_pilot, joining, leaving, handed_over, blocked, then] = numbers(planned, workload);
         table.row([
             workload.name().into(),
             name.into(),
-            counts.assigned.into(),
-            counts.joining.into(),
-            counts.leaving.into(),
-            counts.handed_over.into(),
-            counts.blocked.into(),
-            counts.desired.into(),
+            in_pilot.into(),
+            joining.into(),
+            leaving.into(),
+            handed_over.into(),
+            blocked.into(),
+            then.into(),
         ]);
     }
     table
+}
+
+/// The numbers of a workload: in the pilot, joining, leaving, handed over, blocked, then in the pilot.
+pub fn numbers(planned: &Planned<'_>, workload: Workload) -> [usize; 6] {
+    let counts = planned.tally.workloads[workload.index()];
+    let joining = planned.plan.count_of(workload, Authority::Intune);
+    let leaving = planned
+        .plan
+        .count_of(workload, Authority::ConfigurationManager);
+    [
+        counts.assigned,
+        joining,
+        leaving,
+        planned.plan.handed_over(workload),
+        counts.blocked,
+        counts.assigned + joining - leaving,
+    ]
 }
 
 /// One row for each assignment.
@@ -128,7 +142,10 @@ pub fn assignments(planned: &Planned<'_>) -> Table {
             state(planned, AssignmentIndex(at)).into(),
             counts.selected.into(),
             counts.eligible.into(),
-            counts.changing.into(),
+            planned
+                .plan
+                .count_because(&planned.engine, AssignmentIndex(at))
+                .into(),
             counts.blocked.into(),
             counts.held.into(),
         ]);
@@ -204,8 +221,7 @@ fn print_change(change: &RevisionChange) -> Result<(), Failure> {
     show::line(&format!(
         "Compared with {}, {} would end elsewhere:",
         change.from,
-        plural(differences.len(), "device and workload")
-            .replace("device and workloads", "devices and workloads"),
+        devices_and_workloads(differences.len()),
     ))?;
     let mut table = Table::new(&["DEVICE", "WORKLOAD", "FROM", "TO", "BECAUSE OF"]);
     for difference in differences.iter().take(MOST_LISTED) {
@@ -256,17 +272,47 @@ pub fn enrollment(planned: &Planned<'_>) -> Option<String> {
     ))
 }
 
-/// The guardrails that the plan exceeds.
-pub fn exceeded<'a>(planned: &'a Planned<'_>) -> impl Iterator<Item = &'a Judgement> {
-    planned
-        .plan
-        .guardrails
+/// What a reader must know besides the numbers: what would wait, what stands still, and what nobody
+/// can know here.
+pub fn notices(report: &Report<'_>) -> Vec<String> {
+    let planned = report.planned;
+    let retained = planned.plan.retained;
+    let forgotten = (report.forgotten && retained > 0).then(|| {
+        format!(
+            "{} would stay where assignments that are gone have put them; whether one of those said `onDelete: Revert` only the state of the loop knows: give --state, or --from.",
+            devices_and_workloads(retained),
+        )
+    });
+    let Some(next) = &planned.next else {
+        let exceeded = planned.plan.guardrails.iter();
+        let exceeded = exceeded.filter(|judgement| judgement.exceeded);
+        return exceeded
+            .map(would_wait)
+            .chain(standing_still(planned))
+            .chain(forgotten)
+            .collect();
+    };
+    let stopped = next
+        .stopped
         .iter()
-        .filter(|judgement| judgement.exceeded)
+        .map(|why| format!("The next pass would write nothing: {why}."));
+    let waiting = next.waiting.iter().map(|waiting| {
+        format!(
+            "{} would wait for a person ({:?}): diarchy approve {} --state FILE",
+            plural(waiting.changes, "change"),
+            waiting.reason,
+            waiting.digest,
+        )
+    });
+    stopped.chain(waiting).chain(forgotten).collect()
+}
+
+fn devices_and_workloads(number: usize) -> String {
+    plural(number, "device and workload").replace("device and workloads", "devices and workloads")
 }
 
 /// What a guardrail would do.
-pub fn would_wait(judgement: &Judgement) -> String {
+fn would_wait(judgement: &Judgement) -> String {
     let what = match judgement.name {
         Guardrail::MaxChangedDevices => "would change",
         Guardrail::MaxLeaving => "would go back to ConfigurationManager",
@@ -284,7 +330,7 @@ pub fn would_wait(judgement: &Judgement) -> String {
 }
 
 /// Why nothing of the plan would be written for now.
-pub fn standing_still(planned: &Planned<'_>) -> Vec<String> {
+fn standing_still(planned: &Planned<'_>) -> Vec<String> {
     let desired = planned.engine.desired();
     let mut lines = Vec::new();
     if desired.suspend {
@@ -306,8 +352,15 @@ pub fn standing_still(planned: &Planned<'_>) -> Vec<String> {
 /// What it comes to, in one sentence.
 pub fn conclusion(planned: &Planned<'_>) -> String {
     let plan = &planned.plan;
+    let when = match planned.next {
+        Some(_) => "The next pass would",
+        None => "Would",
+    };
     if plan.is_empty() {
-        return "Nothing would change.".to_owned();
+        return match planned.next {
+            Some(_) => "Nothing would change in the next pass.".to_owned(),
+            None => "Nothing would change.".to_owned(),
+        };
     }
     let (joining, leaving) = (
         plan.count_to(Authority::Intune),
@@ -332,7 +385,7 @@ pub fn conclusion(planned: &Planned<'_>) -> String {
     });
     let what: Vec<String> = moves.into_iter().chain(enrolling).collect();
     format!(
-        "Would {}. {}",
+        "{when} {}. {}",
         what.join(", and "),
         plan.digest(&planned.engine)
     )

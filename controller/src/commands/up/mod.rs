@@ -3,7 +3,7 @@
 mod screen;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use diarchy_clock::Clock;
 use diarchy_core::resource::ObjectName;
@@ -15,7 +15,9 @@ use diarchy_operator::{GOOD_COMMIT, Operator, Setup};
 
 use crate::arguments::{Format, Up};
 use crate::failure::{Failure, Outcome};
-use crate::simulated::{Address, Published, SPEED, SimulatedEstates, Simulators, World, clock};
+use crate::simulated::{
+    Address, Published, SPEED, SimulatedEstates, Simulators, World, clock, world_folder,
+};
 use crate::{show, sources};
 
 use screen::Screen;
@@ -41,7 +43,7 @@ pub async fn run(arguments: &Up) -> Result<Outcome, Failure> {
     });
     let mut screen = Screen::new(arguments.output, arguments.state.as_deref());
     let outcome = tokio::select! {
-        outcome = passes(&mut operator, arguments, &ground.clock, &mut screen) => outcome,
+        outcome = passes(&mut operator, arguments, &ground, &mut screen) => outcome,
         () = interrupted() => {
             screen.interrupted();
             Ok(stopped(arguments))
@@ -56,7 +58,7 @@ pub async fn run(arguments: &Up) -> Result<Outcome, Failure> {
 async fn passes(
     operator: &mut Operator,
     arguments: &Up,
-    clock: &Clock,
+    ground: &Ground,
     screen: &mut Screen,
 ) -> Result<Outcome, Failure> {
     let deadline = arguments
@@ -68,6 +70,7 @@ async fn passes(
             return time_is_up(arguments, screen, last.as_ref());
         };
         let report = report?;
+        ground.follow(operator.in_force());
         screen.pass(&report)?;
         if arguments.until_converged && report.is_converged() {
             screen.converged(&report)?;
@@ -77,7 +80,7 @@ async fn passes(
             return Ok(outcome(&report));
         }
         last = Some(report);
-        if before(deadline, clock.sleep(operator.interval()))
+        if before(deadline, ground.clock.sleep(operator.interval()))
             .await
             .is_none()
         {
@@ -198,6 +201,13 @@ impl Ground {
         })
     }
 
+    /// Has the simulated sites' people prepare what the revision in force asks for.
+    fn follow(&self, in_force: Option<&Loaded>) {
+        if let (Some(simulators), Some(loaded)) = (&self.simulators, in_force) {
+            simulators.follow(&loaded.fleets);
+        }
+    }
+
     fn connect(&self, arguments: &Up) -> Box<dyn Connect> {
         match &self.addresses {
             Some(addresses) => {
@@ -230,13 +240,6 @@ fn last_good(arguments: &Up, store: &Store) -> Result<Loaded, Failure> {
         return load(Some(&commit));
     }
     newest
-}
-
-/// Where simulated worlds are kept: beside the state.
-pub fn world_folder(state: &Path) -> PathBuf {
-    let mut name = state.as_os_str().to_owned();
-    name.push(".world");
-    PathBuf::from(name)
 }
 
 /// Whether a screen is for people.

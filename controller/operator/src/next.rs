@@ -1,0 +1,133 @@
+//! What the next pass would do, from what the state remembers: nothing is asked, and nothing written.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use diarchy_core::accept::{self, Basis, Waiting};
+use diarchy_core::admission;
+use diarchy_core::desired::Desired;
+use diarchy_core::due::{Due, Sent, due};
+use diarchy_core::engine::Engine;
+use diarchy_core::inventory::Device;
+use diarchy_core::plan::Plan;
+use diarchy_core::resource::ObjectName;
+use diarchy_core::rules::RulesUnderWay;
+use diarchy_core::steps::steps;
+
+use crate::error::OperatorError;
+use crate::hold::{Hold, shrink};
+use crate::memory::{FleetMemory, Sizes};
+use crate::revert;
+use crate::store::Store;
+use crate::write::was_sent;
+
+/// What a state file remembers of one fleet, for plans outside of the loop.
+#[derive(Debug)]
+pub struct Remembered {
+    memory: FleetMemory,
+    uids: BTreeMap<ObjectName, String>,
+}
+
+/// What the next pass would do.
+#[derive(Debug)]
+pub struct NextPass<'a> {
+    /// The rules, with rollouts where they are.
+    pub engine: Engine<'a>,
+    /// The plan, cut down to what the next pass would write.
+    pub plan: Plan,
+    /// What would wait for a person.
+    pub waiting: Option<Waiting>,
+    /// Why nothing would be written.
+    pub stopped: Option<Hold>,
+}
+
+impl Remembered {
+    /// What `store` remembers of the fleet that git wants as `desired`.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError::State`]
+    pub fn read(store: &Store, desired: &Desired) -> Result<Self, OperatorError> {
+        let mut memory = store.memory(&desired.fleet)?;
+        let uids = store.known_uids()?;
+        if let Some(waiting) = &memory.waiting {
+            // A yes that the loop has not seen yet counts in its next pass.
+            let given = store.approval(&waiting.digest.to_string(), &waiting.revision)?;
+            if let Some(given) = given.filter(|given| given.at >= waiting.since) {
+                memory.say_yes(given.at);
+            }
+        }
+        revert::note(desired, &uids, &mut memory);
+        Ok(Self { memory, uids })
+    }
+
+    /// The uids of the assignments that were there at the last pass.
+    #[must_use]
+    pub fn uids(&self) -> &BTreeMap<ObjectName, String> {
+        &self.uids
+    }
+
+    /// What the loop remembers.
+    #[must_use]
+    pub fn memory(&self) -> &FleetMemory {
+        &self.memory
+    }
+
+    /// Gives devices the first ids that they were ever known by.
+    pub fn carry(&self, devices: &mut [Device]) {
+        self.memory.identities.clone().carry(devices);
+    }
+
+    /// What git asks, with the assignments that are gone and take their devices back.
+    #[must_use]
+    pub fn desired<'a>(&'a self, desired: &'a Desired) -> Cow<'a, Desired> {
+        revert::with_reverting(desired, &self.uids, &self.memory).0
+    }
+
+    /// What the next pass would do for `revision` with these `devices`, which `engine` judges.
+    #[must_use]
+    pub fn next_pass<'a>(
+        &self,
+        engine: Engine<'a>,
+        devices: Sizes,
+        revision: &str,
+    ) -> NextPass<'a> {
+        let mut memory = self.memory.clone();
+        memory.forget_approvals(revision, engine.now());
+        let (admitted, _) = admission::admit(&engine, &memory.admissions());
+        let engine = engine.admitting(admitted);
+        let mut plan = Plan::new(&engine);
+        let acceptance = accept::accept(
+            &engine,
+            &plan,
+            Basis {
+                revision,
+                before: memory.accepted.as_ref(),
+                approvals: &memory.approved,
+                is_whole: devices.site > 0 && devices.intune > 0,
+            },
+        );
+        let stopped = Hold::by_git(&engine).or_else(|| shrink(&engine, Some(devices), &mut memory));
+        // Rules that are under way at the site are not in an inventory: what waits for them only
+        // comes later than this says.
+        let rules = RulesUnderWay::default();
+        let steps = steps(&engine, &rules, &acceptance.cleared, &plan.hand_overs);
+        let left = (engine.desired().guardrails.max_changes_per_hour as usize)
+            .saturating_sub(memory.sent_lately(engine.now()));
+        let sent = Sent {
+            step: &|step| was_sent(&engine, step, &memory),
+            enrolling: &|_| false,
+        };
+        let due = match &stopped {
+            Some(_) => Due::default(),
+            None => due(&engine, &steps, &acceptance.enrolling, left, &sent),
+        };
+        plan.keep(&engine, &due);
+        NextPass {
+            plan,
+            waiting: acceptance.waiting,
+            stopped,
+            engine,
+        }
+    }
+}
