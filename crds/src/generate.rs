@@ -11,7 +11,7 @@ use serde::ser::Error as _;
 use serde_json::{Number, Value};
 use serde_saphyr::ser_options;
 
-use crate::{Approval, CoManagementPolicy, DeviceGroup, Fleet, WorkloadAssignment};
+use crate::{Approval, CoManagementPolicy, DeviceGroup, Fleet, FleetRecord, WorkloadAssignment};
 
 /// Every definition, each after those that its resources refer to.
 pub fn all() -> Vec<CustomResourceDefinition> {
@@ -21,6 +21,7 @@ pub fn all() -> Vec<CustomResourceDefinition> {
         CoManagementPolicy::crd(),
         WorkloadAssignment::crd(),
         Approval::crd(),
+        FleetRecord::crd(),
     ];
     for definition in &mut definitions {
         for version in &mut definition.spec.versions {

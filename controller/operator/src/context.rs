@@ -11,13 +11,14 @@ use diarchy_core::resource::ObjectName;
 use diarchy_core::steps::Step;
 use diarchy_fleet::inventory::Estate;
 use diarchy_git::LoadedFleet;
+use jiff::Timestamp;
 
+use crate::audit::{Entry, Event};
 use crate::hold::Hold;
 use crate::site_rules::SiteRules;
-use crate::store::Store;
 
 /// Everything that a pass over one fleet needs.
-pub struct FleetPass<'a> {
+pub struct FleetPass<'a, P> {
     /// The fleet as git has it.
     pub fleet: &'a LoadedFleet,
     /// What git asks, and what goes back because git asks for it no more.
@@ -26,14 +27,16 @@ pub struct FleetPass<'a> {
     pub revision: &'a str,
     /// The services.
     pub estate: &'a Estate,
-    /// The state.
-    pub store: &'a Store,
+    /// Where what is known is kept.
+    pub plane: &'a P,
+    /// The id of this installation.
+    pub installation: &'a str,
     /// The loop's clock.
     pub clock: &'a Clock,
-    /// The uids of the assignments that exist.
-    pub uids: &'a BTreeMap<ObjectName, String>,
     /// Whether what waits is approved as it arises.
     pub approve: bool,
+    /// The uids of the assignments that exist.
+    pub uids: &'a BTreeMap<ObjectName, String>,
 }
 
 /// What a pass has decided, before anything is written.
@@ -52,9 +55,19 @@ pub struct Decided<'a> {
     pub hold: Option<Hold>,
 }
 
-impl FleetPass<'_> {
+impl<P> FleetPass<'_, P> {
     /// The name of the fleet, as the audit trail has it.
     pub fn name(&self) -> String {
         self.desired.fleet.to_string()
+    }
+
+    /// Something for the audit trail, that happens at `at`.
+    pub fn entry(&self, at: Timestamp, event: Event) -> Entry {
+        Entry {
+            at,
+            fleet: self.name(),
+            revision: self.revision.to_owned(),
+            event,
+        }
     }
 }

@@ -4,7 +4,6 @@ use std::fmt;
 
 use diarchy_core::accept::{self, Acceptance, ApprovedChange, Basis, Waiting as WaitingChanges};
 use diarchy_core::desired::Mode;
-use diarchy_core::digest::Digest;
 use diarchy_core::engine::Engine;
 use diarchy_core::plan::{Change, Plan};
 use diarchy_fleet::EstateError;
@@ -12,14 +11,8 @@ use diarchy_fleet::inventory::Readings;
 use diarchy_fleet::site::state::Claim;
 use jiff::Timestamp;
 
-use crate::audit::{Entry, Event};
-use crate::context::FleetPass;
-use crate::error::OperatorError;
 use crate::memory::{FleetMemory, Sizes, Waiting, WaitingFor};
-use crate::store::GivenApproval;
-
-/// Who approves when `up` was told to approve by itself.
-pub const BY_OPTION: &str = "--approve";
+use crate::people::People;
 
 /// Why a pass writes nothing; the first that applies.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,104 +89,66 @@ impl Hold {
 /// Which changes may be written, with the approvals that people have given. `is_whole`: see
 /// [`Basis::is_whole`].
 pub fn settle(
-    pass: &FleetPass<'_>,
     engine: &Engine<'_>,
     plan: &Plan,
     is_whole: bool,
     memory: &mut FleetMemory,
-) -> Result<Acceptance, OperatorError> {
-    let now = engine.now();
-    memory.forget_approvals(pass.revision, now);
-    take_approval(pass, memory, now)?;
-    let judge = |memory: &FleetMemory| {
+    people: &mut People<'_>,
+) -> Acceptance {
+    memory.forget_approvals(people.revision, engine.now());
+    people.answer(memory);
+    let judge = |memory: &FleetMemory, revision: &str| {
         let basis = Basis {
-            revision: pass.revision,
+            revision,
             before: memory.accepted.as_ref(),
             approvals: &memory.approved,
             is_whole,
         };
         accept::accept(engine, plan, basis)
     };
-    let mut acceptance = judge(memory);
+    let mut acceptance = judge(memory, people.revision);
     if let Some(waiting) = &acceptance.waiting {
         // What keeps every write back is to be approved first.
-        if !memory
-            .waiting
-            .as_ref()
-            .is_some_and(Waiting::stops_everything)
-        {
-            let waiting = waiting_changes(engine, pass.revision, waiting, now);
-            wait(pass, memory, now, waiting)?;
+        let is_stopped = memory.waiting.as_ref();
+        if !is_stopped.is_some_and(Waiting::stops_everything) {
+            let waiting = waiting_changes(engine, people.revision, waiting, engine.now());
+            people.ask(memory, waiting);
         }
-        if pass.approve && give(pass, memory, now)? {
-            acceptance = judge(memory);
+        if people.say_yes_unasked(memory) {
+            acceptance = judge(memory, people.revision);
         }
-    } else if matches!(
-        memory.waiting,
-        Some(Waiting {
-            what: WaitingFor::Changes { .. },
-            ..
-        })
-    ) {
-        memory.waiting = None;
+    } else {
+        memory.stop_waiting(|what| matches!(what, WaitingFor::Changes { .. }));
     }
     memory.accepted.clone_from(&acceptance.accepted);
-    Ok(acceptance)
+    acceptance
 }
 
 /// Why nothing may be written, and what a person would have to approve for that to end.
 pub fn hold(
-    pass: &FleetPass<'_>,
     engine: &Engine<'_>,
     readings: &Readings,
     sizes: Option<Sizes>,
     wants_to_write: bool,
     memory: &mut FleetMemory,
-) -> Result<Option<Hold>, OperatorError> {
-    let now = engine.now();
+    people: &mut People<'_>,
+) -> Option<Hold> {
     let shrunk = shrink(engine, sizes, memory);
-    if let Some(Hold::Shrunk { before, now: found }) = &shrunk {
-        let what = WaitingFor::Shrink {
-            before: *before,
-            now: *found,
-        };
-        let lines = [before.site, found.site, before.intune, found.intune].map(|n| n.to_string());
-        wait(
-            pass,
-            memory,
-            now,
-            waiting_for("shrink", pass, &lines, what, now),
-        )?;
-        if pass.approve && give(pass, memory, now)? {
-            return hold_without_shrink(pass, engine, readings, wants_to_write, memory);
+    if let Some(Hold::Shrunk { before, now }) = shrunk {
+        let lines = [before.site, now.site, before.intune, now.intune].map(|n| n.to_string());
+        people.ask_for(memory, "shrink", &lines, WaitingFor::Shrink { before, now });
+        if !people.say_yes_unasked(memory) {
+            return shrunk;
         }
-        return Ok(shrunk);
     }
-    hold_without_shrink(pass, engine, readings, wants_to_write, memory)
-}
-
-fn hold_without_shrink(
-    pass: &FleetPass<'_>,
-    engine: &Engine<'_>,
-    readings: &Readings,
-    wants_to_write: bool,
-    memory: &mut FleetMemory,
-) -> Result<Option<Hold>, OperatorError> {
     if let Some(hold) = Hold::by_git(engine) {
-        return Ok(Some(hold));
+        return Some(hold);
     }
-    let state = match &readings.site.state {
-        Ok(state) => state,
-        Err(error) => return Ok(Some(Hold::SiteUnread(error.clone()))),
-    };
-    // Nothing is written before there is something that a person has allowed, a claim neither.
-    claim(
-        pass,
-        state.claim_in_force(),
-        wants_to_write,
-        engine.now(),
-        memory,
-    )
+    match &readings.site.state {
+        // Nothing is written before there is something that a person has allowed, a claim neither.
+        Ok(state) => claim(state.claim_in_force(), wants_to_write, memory, people),
+        Err(error) => Some(Hold::SiteUnread(error.clone())),
+    }
 }
 
 /// Whether either inventory lost more than it may; if not, what was read is believed from now on.
@@ -218,155 +173,43 @@ pub fn shrink(engine: &Engine<'_>, sizes: Option<Sizes>, memory: &mut FleetMemor
         return Some(Hold::Shrunk { before, now });
     }
     memory.sizes = Some(now);
-    if matches!(
-        memory.waiting,
-        Some(Waiting {
-            what: WaitingFor::Shrink { .. },
-            ..
-        })
-    ) {
-        memory.waiting = None;
-    }
+    memory.stop_waiting(|what| matches!(what, WaitingFor::Shrink { .. }));
     None
 }
 
 /// One installation at a time writes to a fleet.
 fn claim(
-    pass: &FleetPass<'_>,
     in_force: Option<&Claim>,
     wants_to_write: bool,
-    now: Timestamp,
     memory: &mut FleetMemory,
-) -> Result<Option<Hold>, OperatorError> {
-    let own = pass.store.installation()?;
+    people: &mut People<'_>,
+) -> Option<Hold> {
+    let own = people.installation;
     match in_force {
         Some(claim) if claim.installation == own => {
             memory.epoch = Some(claim.epoch);
-            if matches!(
-                memory.waiting,
-                Some(Waiting {
-                    what: WaitingFor::Claim { .. },
-                    ..
-                })
-            ) {
-                memory.waiting = None;
-            }
-            Ok(None)
+            memory.stop_waiting(|what| matches!(what, WaitingFor::Claim { .. }));
+            None
         }
         Some(claim) => {
             let epoch = claim.epoch + 1;
             if memory.take_over == Some(epoch) {
-                return Ok(Some(Hold::Unclaimed { epoch }));
+                return Some(Hold::Unclaimed { epoch });
             }
             let what = WaitingFor::Claim {
                 holder: claim.installation.clone(),
                 epoch,
             };
-            let lines = [epoch.to_string(), own];
-            wait(
-                pass,
-                memory,
-                now,
-                waiting_for("claim", pass, &lines, what, now),
-            )?;
-            if pass.approve && give(pass, memory, now)? {
-                return Ok(Some(Hold::Unclaimed { epoch }));
+            people.ask_for(memory, "claim", &[epoch.to_string(), own.to_owned()], what);
+            if people.say_yes_unasked(memory) {
+                return Some(Hold::Unclaimed { epoch });
             }
-            Ok(Some(Hold::HeldBy(claim.installation.clone())))
+            Some(Hold::HeldBy(claim.installation.clone()))
         }
-        None if wants_to_write => Ok(Some(Hold::Unclaimed {
+        None => wants_to_write.then(|| Hold::Unclaimed {
             epoch: memory.epoch.unwrap_or(0) + 1,
-        })),
-        None => Ok(None),
+        }),
     }
-}
-
-/// Looks whether a person has approved what waits.
-fn take_approval(
-    pass: &FleetPass<'_>,
-    memory: &mut FleetMemory,
-    now: Timestamp,
-) -> Result<(), OperatorError> {
-    let Some(waiting) = &memory.waiting else {
-        return Ok(());
-    };
-    let given = pass
-        .store
-        .approval(&waiting.digest.to_string(), &waiting.revision)?;
-    // A yes to an earlier plan that happened to look the same was for that one.
-    match given.filter(|given| given.at >= waiting.since) {
-        Some(given) => approve(pass, memory, &given, now),
-        None => Ok(()),
-    }
-}
-
-/// Approves what waits, because `up` was told to. Whether there was anything.
-fn give(
-    pass: &FleetPass<'_>,
-    memory: &mut FleetMemory,
-    now: Timestamp,
-) -> Result<bool, OperatorError> {
-    let Some(waiting) = &memory.waiting else {
-        return Ok(false);
-    };
-    let given = GivenApproval {
-        digest: waiting.digest.to_string(),
-        revision: waiting.revision.clone(),
-        approver: BY_OPTION.to_owned(),
-        at: now,
-    };
-    pass.store.approve(&given)?;
-    approve(pass, memory, &given, now)?;
-    Ok(true)
-}
-
-fn approve(
-    pass: &FleetPass<'_>,
-    memory: &mut FleetMemory,
-    given: &GivenApproval,
-    now: Timestamp,
-) -> Result<(), OperatorError> {
-    if !memory.say_yes(given.at) {
-        return Ok(());
-    }
-    pass.store.audit(&[Entry {
-        at: now,
-        fleet: pass.name(),
-        revision: pass.revision.to_owned(),
-        event: Event::Approved {
-            digest: given.digest.clone(),
-            approver: given.approver.clone(),
-        },
-    }])
-}
-
-/// Lets something wait, under the time since which it already does.
-fn wait(
-    pass: &FleetPass<'_>,
-    memory: &mut FleetMemory,
-    now: Timestamp,
-    waiting: Waiting,
-) -> Result<(), OperatorError> {
-    if memory
-        .waiting
-        .as_ref()
-        .is_some_and(|known| known.digest == waiting.digest && known.revision == waiting.revision)
-    {
-        return Ok(());
-    }
-    let (changes, _) = waiting.counts();
-    pass.store.audit(&[Entry {
-        at: now,
-        fleet: pass.name(),
-        revision: pass.revision.to_owned(),
-        event: Event::Waiting {
-            digest: waiting.digest.to_string(),
-            reason: waiting.reason().to_owned(),
-            changes,
-        },
-    }])?;
-    memory.waiting = Some(waiting);
-    Ok(())
 }
 
 fn waiting_changes(
@@ -393,24 +236,5 @@ fn waiting_changes(
                 .map(|row| engine.inventory().first_id(*row).to_owned())
                 .collect(),
         },
-    }
-}
-
-fn waiting_for(
-    kind: &str,
-    pass: &FleetPass<'_>,
-    lines: &[String],
-    what: WaitingFor,
-    since: Timestamp,
-) -> Waiting {
-    let name = pass.name();
-    let lines = [kind, &name]
-        .into_iter()
-        .chain(lines.iter().map(String::as_str));
-    Waiting {
-        digest: Digest::of_lines(lines),
-        revision: pass.revision.to_owned(),
-        since,
-        what,
     }
 }

@@ -1,17 +1,17 @@
 //! The lever's journal: the audit trail, written before a request leaves and after its answer.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use diarchy_clock::Clock;
 use diarchy_core::workload::Staged;
 use diarchy_fleet::site::collection::CollectionId;
 use diarchy_fleet::site::lever::{Journal, JournalError, Outcome, Write};
 use diarchy_fleet::site::state::SiteState;
 use jiff::Timestamp;
 
-use crate::audit::{Entry, Event};
-use crate::store::Store;
+use crate::audit::Event;
+use crate::context::FleetPass;
+use crate::control_plane::ControlPlane;
 
 /// A rule that was sent, or may have been.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,11 +25,8 @@ pub struct SentRule {
 }
 
 /// Writes the audit trail and remembers which rules were sent in this pass.
-pub struct AuditJournal<'a> {
-    store: &'a Store,
-    clock: &'a Clock,
-    fleet: String,
-    revision: String,
+pub struct AuditJournal<'a, P> {
+    pass: &'a FleetPass<'a, P>,
     seen: Mutex<Seen>,
 }
 
@@ -42,15 +39,9 @@ struct Seen {
     requests: usize,
 }
 
-impl<'a> AuditJournal<'a> {
-    /// A journal for one pass over one fleet.
-    pub fn new(
-        store: &'a Store,
-        clock: &'a Clock,
-        fleet: String,
-        revision: String,
-        state: Option<&SiteState>,
-    ) -> Self {
+impl<'a, P: ControlPlane> AuditJournal<'a, P> {
+    /// A journal for one pass over one fleet, whose collections are as `state` has them.
+    pub fn new(pass: &'a FleetPass<'a, P>, state: Option<&SiteState>) -> Self {
         let mut staged = BTreeMap::new();
         if let Some(state) = state {
             let pilots = state.pilots.iter();
@@ -59,10 +50,7 @@ impl<'a> AuditJournal<'a> {
             staged.extend(owned.map(|(id, owned)| (id.clone(), owned.staged)));
         }
         Self {
-            store,
-            clock,
-            fleet,
-            revision,
+            pass,
             seen: Mutex::new(Seen {
                 staged,
                 ..Seen::default()
@@ -79,45 +67,46 @@ impl<'a> AuditJournal<'a> {
         (seen.rules, seen.requests)
     }
 
-    fn write(&self, event: Event) -> Result<(), JournalError> {
-        let entry = Entry {
-            at: self.clock.now(),
-            fleet: self.fleet.clone(),
-            revision: self.revision.clone(),
-            event,
-        };
-        self.store
-            .audit(&[entry])
-            .map_err(|error| JournalError(error.to_string()))
+    async fn write(&self, event: Event) -> Result<(), JournalError> {
+        let entry = self.pass.entry(self.pass.clock.now(), event);
+        let written = self.pass.plane.audit(&[entry]).await;
+        written.map_err(|error| JournalError(error.to_string()))
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Journal for AuditJournal<'_> {
+impl<P: ControlPlane> Journal for AuditJournal<'_, P> {
     async fn about_to_send(&self, write: &Write) -> Result<(), JournalError> {
         self.write(Event::Sending {
             request: write.to_string(),
             resources: rules(write).map(<[u32]>::to_vec).unwrap_or_default(),
-        })?;
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.sending = Some(self.clock.now());
+        })
+        .await?;
+        self.seen().sending = Some(self.pass.clock.now());
         Ok(())
     }
 
     async fn sent(&self, write: &Write, outcome: &Outcome) -> Result<(), JournalError> {
-        {
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            let at = seen.sending.take().unwrap_or_else(|| self.clock.now());
-            seen.requests += 1;
-            seen.note(write, outcome, at);
-        }
+        let now = self.pass.clock.now();
+        self.seen().answered(write, outcome, now);
         self.write(Event::Sent {
             request: write.to_string(),
             outcome: in_words(outcome),
         })
+        .await
     }
 }
 
 impl Seen {
+    fn answered(&mut self, write: &Write, outcome: &Outcome, now: Timestamp) {
+        let at = self.sending.take().unwrap_or(now);
+        self.requests += 1;
+        self.note(write, outcome, at);
+    }
+
     fn note(&mut self, write: &Write, outcome: &Outcome, at: Timestamp) {
         if let Write::Include { pilot, owned } = write
             && let Some(staged) = self.staged.get(pilot).copied()

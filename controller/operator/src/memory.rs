@@ -189,6 +189,17 @@ impl FleetMemory {
         true
     }
 
+    /// Waits no more for what is so.
+    pub fn stop_waiting(&mut self, is_so: impl Fn(&WaitingFor) -> bool) {
+        if self
+            .waiting
+            .as_ref()
+            .is_some_and(|waiting| is_so(&waiting.what))
+        {
+            self.waiting = None;
+        }
+    }
+
     /// Forgets approvals that are past, or for another revision.
     pub fn forget_approvals(&mut self, revision: &str, now: Timestamp) {
         self.approved

@@ -8,6 +8,7 @@ use diarchy_fleet::site::collection::CollectionId;
 use diarchy_fleet::site::state::SiteState;
 
 use crate::context::{Decided, FleetPass};
+use crate::control_plane::ControlPlane;
 use crate::error::OperatorError;
 use crate::journal::AuditJournal;
 use crate::memory::FleetMemory;
@@ -23,12 +24,12 @@ const WINDOW: u32 = 30;
 /// # Errors
 ///
 /// [`OperatorError::Internal`] when the audit trail cannot be written.
-pub async fn notify(
-    pass: &FleetPass<'_>,
+pub async fn notify<P: ControlPlane>(
+    pass: &FleetPass<'_, P>,
     decided: &Decided<'_>,
     state: &SiteState,
     memory: &mut FleetMemory,
-    journal: &AuditJournal<'_>,
+    journal: &AuditJournal<'_, P>,
 ) -> Result<(), OperatorError> {
     if pass.fleet.spec.notify_clients != NotifyClients::Paced {
         return Ok(());

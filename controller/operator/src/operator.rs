@@ -5,17 +5,13 @@ use std::time::Duration;
 
 use diarchy_clock::Clock;
 use diarchy_core::resource::ObjectName;
-use diarchy_crds::fleet::FleetSpec;
-use diarchy_fleet::inventory::Estate;
-use diarchy_fleet::site::lever::LeverMemory;
 use diarchy_git::{Cache, Loaded, LoadedFleet, Options, Source};
 
 use crate::audit::{Entry, Event};
 use crate::connect::Connect;
-use crate::context::FleetPass;
 use crate::error::OperatorError;
-use crate::report::{FleetReport, PassReport, RefusedRevision};
-use crate::revert;
+use crate::fleet_loop::{FleetLoop, Ground};
+use crate::report::{PassReport, RefusedRevision};
 use crate::store::Store;
 
 /// Where the last good revision is remembered.
@@ -46,14 +42,7 @@ pub struct Operator {
     setup: Setup,
     cache: Cache,
     good: Option<Loaded>,
-    estates: BTreeMap<ObjectName, Connected>,
-}
-
-/// The clients of one fleet's services, and what they were made for.
-struct Connected {
-    spec: FleetSpec,
-    estate: Estate,
-    lever: LeverMemory,
+    loops: BTreeMap<ObjectName, FleetLoop>,
 }
 
 impl Operator {
@@ -64,7 +53,7 @@ impl Operator {
             setup,
             cache: Cache::default(),
             good: None,
-            estates: BTreeMap::new(),
+            loops: BTreeMap::new(),
         }
     }
 
@@ -192,7 +181,7 @@ impl Operator {
         if store.meta(key)?.as_deref() == Some(revision) {
             return Ok(());
         }
-        store.audit(&[Entry {
+        store.append(&[Entry {
             at: clock.now(),
             fleet: String::new(),
             revision: revision.to_owned(),
@@ -216,7 +205,15 @@ impl Operator {
             if !self.is_meant(fleet) {
                 continue;
             }
-            match self.fleet(fleet, &good.revision.display, &uids).await {
+            let ground = Ground {
+                plane: &self.setup.store,
+                clock: &self.setup.clock,
+                connect: self.setup.connect.as_ref(),
+                approve: self.setup.approve,
+            };
+            let of_fleet = self.loops.entry(fleet.desired.fleet.clone()).or_default();
+            let pass = of_fleet.pass(&ground, fleet, &good.revision.display, &uids);
+            match pass.await {
                 Ok(found) => report.fleets.push(found),
                 Err(error @ OperatorError::State { .. }) => return Err(error),
                 Err(error) => report.failures.push((
@@ -234,52 +231,5 @@ impl Operator {
             None => true,
             Some(only) => *only == name.name || *only == name.to_string(),
         }
-    }
-
-    async fn fleet(
-        &mut self,
-        fleet: &LoadedFleet,
-        revision: &str,
-        uids: &BTreeMap<ObjectName, String>,
-    ) -> Result<FleetReport, OperatorError> {
-        let name = fleet.desired.fleet.clone();
-        let mut connected = match self.estates.remove(&name) {
-            Some(connected) if connected.spec == fleet.spec => connected,
-            _ => Connected {
-                spec: fleet.spec.clone(),
-                estate: self.setup.connect.connect(fleet)?,
-                lever: LeverMemory::default(),
-            },
-        };
-        let mut memory = self.setup.store.memory(&name)?;
-        let before = memory.clone();
-        revert::note(&fleet.desired, uids, &mut memory);
-        if memory != before {
-            self.setup.store.remember(&name, &memory)?;
-        }
-        let (desired, uids) = revert::with_reverting(&fleet.desired, uids, &memory);
-        let pass = FleetPass {
-            fleet,
-            desired: &desired,
-            revision,
-            estate: &connected.estate,
-            store: &self.setup.store,
-            clock: &self.setup.clock,
-            uids: &uids,
-            approve: self.setup.approve,
-        };
-        let report = pass.run(&mut connected.lever).await;
-        // Refused credentials may have been rotated: the next pass reads them again.
-        let refused = |report: &FleetReport| {
-            let refused = diarchy_core::code::Code::EstateRefused.to_string();
-            report
-                .problems
-                .iter()
-                .any(|problem| problem.starts_with(&refused))
-        };
-        if !report.as_ref().is_ok_and(refused) {
-            self.estates.insert(name, connected);
-        }
-        report
     }
 }

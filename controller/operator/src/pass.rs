@@ -13,24 +13,33 @@ use diarchy_fleet::site::pilot::PilotState;
 use jiff::SignedDuration;
 
 use crate::context::{Decided, FleetPass};
+use crate::control_plane::{ControlPlane, Statuses};
 use crate::error::OperatorError;
 use crate::gather;
 use crate::hold;
 use crate::memory::{FleetMemory, Sizes};
+use crate::people::{Notes, People};
 use crate::report::FleetReport;
 use crate::revert;
 use crate::site_rules::SiteRules;
+use crate::store::GivenApproval;
 use crate::{status, summary, write};
 
-impl FleetPass<'_> {
+impl<P: ControlPlane> FleetPass<'_, P> {
     /// Reads, decides, writes, reports.
     ///
     /// # Errors
     ///
-    /// [`OperatorError::State`] when the state cannot be read or written: then nothing was sent.
-    pub async fn run(&self, lever: &mut LeverMemory) -> Result<FleetReport, OperatorError> {
+    /// [`OperatorError::State`] when what was decided could not be stored: then nothing was sent, or
+    /// nothing more.
+    pub async fn run(
+        &self,
+        mut memory: FleetMemory,
+        approval: Option<&GivenApproval>,
+        statuses: &Statuses,
+        lever: &mut LeverMemory,
+    ) -> Result<FleetReport, OperatorError> {
         let desired = self.desired;
-        let mut memory = self.store.memory(&desired.fleet)?;
         let before = memory.clone();
         let readings = self.estate.read(&gather::request(desired)).await;
         let rules = match &readings.site.state {
@@ -45,19 +54,66 @@ impl FleetPass<'_> {
         let sizes = complete(&readings).then(|| Sizes::of(&devices));
         let shown = self.shown(&devices, found.enrollment.scheduled, &memory);
         let inventory = Inventory::new(devices).map_err(|error| self.impossible(&error))?;
-        let decided = self.decide(&inventory, &readings, sizes, rules, &mut memory)?;
-        if memory != before {
-            self.store.remember(&desired.fleet, &memory)?;
-        }
+        let mut people = self.people(approval);
+        let decided = self.decide(
+            &inventory,
+            &readings,
+            sizes,
+            rules,
+            &mut memory,
+            &mut people,
+        );
+        self.store(people.notes, &before, &memory).await?;
         let before = memory.clone();
         let written = write::carry_out(self, &decided, &readings, &mut memory, lever).await?;
-        summary::audit_observed(self, &decided.engine, &mut memory)?;
-        if memory != before {
-            self.store.remember(&desired.fleet, &memory)?;
-        }
+        let notes = Notes {
+            entries: summary::observed(self, &decided.engine, &mut memory),
+            ..Notes::default()
+        };
+        self.store(notes, &before, &memory).await?;
         let report = summary::report(self, &decided, &readings, &memory, lever, &written, &shown);
-        status::report(self, &decided, &readings, &found, &memory, &shown, &report)?;
+        let reports = status::reports(
+            &status::Known {
+                decided: &decided,
+                readings: &readings,
+                found: &found,
+                memory: &memory,
+                shown: &shown,
+                report: &report,
+            },
+            statuses,
+        );
+        self.plane.report(reports).await?;
         Ok(report)
+    }
+
+    /// Stores what was noted and what is remembered now, if that is something else than `before`.
+    async fn store(
+        &self,
+        notes: Notes,
+        before: &FleetMemory,
+        memory: &FleetMemory,
+    ) -> Result<(), OperatorError> {
+        for given in &notes.given {
+            self.plane.approve(given).await?;
+        }
+        self.plane.audit(&notes.entries).await?;
+        if memory != before {
+            self.plane.remember(&self.desired.fleet, memory).await?;
+        }
+        Ok(())
+    }
+
+    fn people<'p>(&'p self, approval: Option<&'p GivenApproval>) -> People<'p> {
+        People {
+            fleet: &self.desired.fleet,
+            revision: self.revision,
+            installation: self.installation,
+            approval,
+            approves: self.approve,
+            now: self.clock.now(),
+            notes: Notes::default(),
+        }
     }
 
     /// Both inventories as one, with everything that is inferred or remembered of the devices.
@@ -101,7 +157,8 @@ impl FleetPass<'_> {
         sizes: Option<Sizes>,
         rules: SiteRules,
         memory: &mut FleetMemory,
-    ) -> Result<Decided<'i>, OperatorError> {
+        people: &mut People<'_>,
+    ) -> Decided<'i> {
         let desired = self.desired;
         let now = self.clock.now();
         let engine = Engine::new(desired, inventory, now);
@@ -109,19 +166,20 @@ impl FleetPass<'_> {
         memory.set_admissions(&admissions);
         let engine = engine.admitting(admitted);
         let plan = Plan::new(&engine);
-        let acceptance = hold::settle(self, &engine, &plan, is_whole(readings, sizes), memory)?;
+        let is_whole = is_whole(readings, sizes);
+        let acceptance = hold::settle(&engine, &plan, is_whole, memory, people);
         let under_way = rules.under_way(desired, inventory, self.uids);
         let steps = steps(&engine, &under_way, &acceptance.cleared, &plan.hand_overs);
         let wants_to_write = !steps.is_empty() || !acceptance.enrolling.is_empty();
-        let hold = hold::hold(self, &engine, readings, sizes, wants_to_write, memory)?;
-        Ok(Decided {
+        let hold = hold::hold(&engine, readings, sizes, wants_to_write, memory, people);
+        Decided {
             engine,
             plan,
             acceptance,
             steps,
             rules,
             hold,
-        })
+        }
     }
 
     fn impossible(&self, error: &dyn std::error::Error) -> OperatorError {

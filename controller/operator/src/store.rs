@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::audit::Entry;
+use crate::control_plane::{ControlPlane, Loaded, Report, Statuses};
 use crate::error::OperatorError;
 use crate::memory::FleetMemory;
 
@@ -316,50 +317,57 @@ impl Store {
         }))
     }
 
-    /// Reports a status; one that says the same is not written again. Whether it was written.
+    /// Reports statuses, in one go; those that say the same are not written again. How many were.
     ///
     /// # Errors
     ///
     /// [`OperatorError::State`]
-    pub fn report(
-        &self,
-        kind: Kind,
-        name: &ObjectName,
-        status: &impl Serialize,
-    ) -> Result<bool, OperatorError> {
-        let text = serde_json::to_string(status).map_err(|error| self.broken(&error))?;
-        let changed = self
-            .lock()
-            .execute(
-                "INSERT INTO status VALUES (?1, ?2, ?3)
-                 ON CONFLICT (kind, name) DO UPDATE SET status = ?3 WHERE status <> ?3",
-                params![kind.name(), name.to_string(), text],
-            )
-            .map_err(|error| self.failed(&error))?;
-        Ok(changed > 0)
+    pub fn report_statuses(&self, reports: &[Report]) -> Result<usize, OperatorError> {
+        let mut connection = self.lock();
+        let mut run = || -> rusqlite::Result<usize> {
+            let transaction = connection.transaction()?;
+            let mut changed = 0;
+            {
+                let mut upsert = transaction.prepare_cached(
+                    "INSERT INTO status VALUES (?1, ?2, ?3)
+                     ON CONFLICT (kind, name) DO UPDATE SET status = ?3 WHERE status <> ?3",
+                )?;
+                for report in reports {
+                    let Report { kind, name, status } = report;
+                    let values = params![kind.name(), name.to_string(), status.to_string()];
+                    changed += upsert.execute(values)?;
+                }
+            }
+            transaction.commit()?;
+            Ok(changed)
+        };
+        run().map_err(|error| unusable(&self.file, &error))
     }
 
-    /// A status as it was reported last.
+    /// The statuses of a namespace as they were reported last.
     ///
     /// # Errors
     ///
     /// [`OperatorError::State`]
-    pub fn status<T: DeserializeOwned>(
-        &self,
-        kind: Kind,
-        name: &ObjectName,
-    ) -> Result<Option<T>, OperatorError> {
-        let text: Option<String> = self
-            .lock()
-            .query_row(
-                "SELECT status FROM status WHERE kind = ?1 AND name = ?2",
-                params![kind.name(), name.to_string()],
-                |row| row.get(0),
-            )
-            .optional()
-            .map_err(|error| self.failed(&error))?;
-        text.map(|text| serde_json::from_str(&text).map_err(|error| self.broken(&error)))
-            .transpose()
+    pub fn statuses(&self, namespace: &str) -> Result<Statuses, OperatorError> {
+        let connection = self.lock();
+        let run = || -> rusqlite::Result<Vec<(String, String, String)>> {
+            let mut select = connection.prepare_cached("SELECT kind, name, status FROM status")?;
+            let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            rows.collect()
+        };
+        let rows = run().map_err(|error| self.failed(&error))?;
+        let mut statuses = Statuses::new();
+        for (kind, name, status) in rows {
+            let Some((of, name)) = name.split_once('/') else {
+                continue;
+            };
+            if let (Some(kind), true) = (Kind::from_name(&kind), of == namespace) {
+                let status = serde_json::from_str(&status).map_err(|error| self.broken(&error))?;
+                statuses.insert((kind, ObjectName::new(of, name)), status);
+            }
+        }
+        Ok(statuses)
     }
 
     /// Appends to the audit trail, in one go.
@@ -367,7 +375,7 @@ impl Store {
     /// # Errors
     ///
     /// [`OperatorError::State`]; then nothing was appended.
-    pub fn audit(&self, entries: &[Entry]) -> Result<(), OperatorError> {
+    pub fn append(&self, entries: &[Entry]) -> Result<(), OperatorError> {
         let texts = entries
             .iter()
             .map(serde_json::to_string)
@@ -438,6 +446,42 @@ impl Store {
     }
 }
 
+impl ControlPlane for Store {
+    async fn load(&self, fleet: &ObjectName) -> Result<Loaded, OperatorError> {
+        let memory = self.memory(fleet)?;
+        let approval = match &memory.waiting {
+            Some(waiting) => self.approval(&waiting.digest.to_string(), &waiting.revision)?,
+            None => None,
+        };
+        Ok(Loaded {
+            installation: self.installation()?,
+            memory,
+            approval,
+            statuses: self.statuses(&fleet.namespace)?,
+        })
+    }
+
+    async fn remember(
+        &self,
+        fleet: &ObjectName,
+        memory: &FleetMemory,
+    ) -> Result<(), OperatorError> {
+        Self::remember(self, fleet, memory)
+    }
+
+    async fn approve(&self, approval: &GivenApproval) -> Result<(), OperatorError> {
+        Self::approve(self, approval)
+    }
+
+    async fn audit(&self, entries: &[Entry]) -> Result<(), OperatorError> {
+        self.append(entries)
+    }
+
+    async fn report(&self, reports: Vec<Report>) -> Result<(), OperatorError> {
+        self.report_statuses(&reports).map(|_| ())
+    }
+}
+
 fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!("BEGIN;{SCHEMA}"))?;
     connection.execute(
@@ -466,6 +510,7 @@ fn unusable(file: &str, error: &dyn std::error::Error) -> OperatorError {
 mod tests {
     use super::*;
     use crate::audit::Event;
+    use serde_json::{Value, json};
 
     fn now() -> Timestamp {
         "2026-11-23T08:00:00Z".parse().unwrap()
@@ -489,11 +534,20 @@ mod tests {
     #[test]
     fn a_status_that_says_the_same_is_not_written_again() {
         let store = Store::in_memory().unwrap();
-        assert!(store.report(Kind::Fleet, &name("f"), &[1, 2]).unwrap());
-        assert!(!store.report(Kind::Fleet, &name("f"), &[1, 2]).unwrap());
-        assert!(store.report(Kind::Fleet, &name("f"), &[1, 3]).unwrap());
-        let read: Option<Vec<u8>> = store.status(Kind::Fleet, &name("f")).unwrap();
-        assert_eq!(read, Some(vec![1, 3]));
+        let report = |status: Value| {
+            let reports = [Report {
+                kind: Kind::Fleet,
+                name: name("f"),
+                status,
+            }];
+            store.report_statuses(&reports).unwrap()
+        };
+        assert_eq!(report(json!([1, 2])), 1);
+        assert_eq!(report(json!([1, 2])), 0);
+        assert_eq!(report(json!([1, 3])), 1);
+        let statuses = store.statuses("contoso").unwrap();
+        assert_eq!(statuses[&(Kind::Fleet, name("f"))], json!([1, 3]));
+        assert!(store.statuses("fabrikam").unwrap().is_empty());
     }
 
     #[test]
@@ -505,7 +559,7 @@ mod tests {
             revision: "main@sha1:0".into(),
             event: Event::RevisionAccepted,
         };
-        store.audit(std::slice::from_ref(&entry)).unwrap();
+        store.append(std::slice::from_ref(&entry)).unwrap();
         for sql in ["DELETE FROM audit", "UPDATE audit SET entry = ''"] {
             assert!(store.execute(sql, []).is_err(), "{sql}");
         }

@@ -22,7 +22,6 @@ use diarchy_fleet::site::pilot::PilotState;
 
 use crate::audit::{Entry, Event};
 use crate::context::{Decided, FleetPass};
-use crate::error::OperatorError;
 use crate::memory::{FleetMemory, Waiting};
 use crate::report::{FleetReport, WaitingReport};
 use crate::write::Written;
@@ -91,13 +90,13 @@ pub fn is_evidence<'a>(
     }
 }
 
-/// Notes in the audit trail which devices now report to be where our last write put them, and
-/// forgets those writes: they have nothing left to prove.
-pub fn audit_observed(
-    pass: &FleetPass<'_>,
+/// Which devices now report to be where our last write put them, for the audit trail. Those writes are
+/// forgotten: they have nothing left to prove.
+pub fn observed<P>(
+    pass: &FleetPass<'_, P>,
     engine: &Engine<'_>,
     memory: &mut FleetMemory,
-) -> Result<(), OperatorError> {
+) -> Vec<Entry> {
     let inventory = engine.inventory();
     let mut entries = Vec::new();
     for row in 0..inventory.rows() {
@@ -117,25 +116,21 @@ pub fn audit_observed(
             .map(|(workload, write)| (*workload, write.to))
             .collect();
         for (workload, authority) in arrived {
-            entries.push(Entry {
-                at: engine.now(),
-                fleet: pass.name(),
-                revision: pass.revision.to_owned(),
-                event: Event::Observed {
-                    device: inventory.id(row).to_owned(),
-                    workload,
-                    authority,
-                },
-            });
+            let observed = Event::Observed {
+                device: inventory.id(row).to_owned(),
+                workload,
+                authority,
+            };
+            entries.push(pass.entry(engine.now(), observed));
             memory.arrived(inventory.first_id(row), workload);
         }
     }
-    pass.store.audit(&entries)
+    entries
 }
 
 /// What the pass found and did.
-pub fn report(
-    pass: &FleetPass<'_>,
+pub fn report<P>(
+    pass: &FleetPass<'_, P>,
     decided: &Decided<'_>,
     readings: &Readings,
     memory: &FleetMemory,

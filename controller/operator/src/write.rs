@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 use crate::audit::{Entry, Event};
 use crate::context::{Decided, FleetPass};
+use crate::control_plane::ControlPlane;
 use crate::error::OperatorError;
 use crate::hold::Hold;
 use crate::journal::{AuditJournal, SentRule};
@@ -36,8 +37,8 @@ pub struct Written {
 /// # Errors
 ///
 /// [`OperatorError::State`] when the audit trail cannot be written: then nothing more was sent.
-pub async fn carry_out(
-    pass: &FleetPass<'_>,
+pub async fn carry_out<P: ControlPlane>(
+    pass: &FleetPass<'_, P>,
     decided: &Decided<'_>,
     readings: &Readings,
     memory: &mut FleetMemory,
@@ -54,15 +55,16 @@ pub async fn carry_out(
         None => {}
     }
     let due = due(decided, memory);
-    audit_asked(pass, decided, &due, memory)?;
+    let asked = asked(pass, decided, &due, memory);
+    pass.plane.audit(&asked).await?;
     let own = Claimant {
         epoch: memory.epoch.unwrap_or(0),
-        installation: pass.store.installation()?,
+        installation: pass.installation.to_owned(),
     };
     let engine = &decided.engine;
     let mut changes = moves::membership_changes(engine, &due.steps, &decided.rules, pass.uids);
     changes.extend(moves::enrollment(engine, &due.enrolling, &own.installation));
-    let journal = journal(pass, Some(state));
+    let journal = AuditJournal::new(pass, Some(state));
     let report = pass
         .estate
         .site
@@ -97,17 +99,17 @@ pub async fn carry_out(
     })
 }
 
-async fn claim(
-    pass: &FleetPass<'_>,
+async fn claim<P: ControlPlane>(
+    pass: &FleetPass<'_, P>,
     state: &SiteState,
     epoch: u64,
     memory: &mut FleetMemory,
 ) -> Result<Written, OperatorError> {
     let claimant = Claimant {
         epoch,
-        installation: pass.store.installation()?,
+        installation: pass.installation.to_owned(),
     };
-    let journal = journal(pass, Some(state));
+    let journal = AuditJournal::new(pass, Some(state));
     pass.estate
         .site
         .create_claim(&state.fleet, &claimant, &journal)
@@ -119,16 +121,6 @@ async fn claim(
         requests,
         ..Written::default()
     })
-}
-
-fn journal<'a>(pass: &FleetPass<'a>, state: Option<&SiteState>) -> AuditJournal<'a> {
-    AuditJournal::new(
-        pass.store,
-        pass.clock,
-        pass.name(),
-        pass.revision.to_owned(),
-        state,
-    )
 }
 
 /// What a pilot collection refuses is said once, with the manual steps.
@@ -183,21 +175,16 @@ pub fn was_sent(engine: &Engine<'_>, step: &Step, memory: &FleetMemory) -> bool 
         .is_some_and(|write| write.to == goes_to(engine, step))
 }
 
-/// Notes in the audit trail what is asked for the first time.
-fn audit_asked(
-    pass: &FleetPass<'_>,
+/// What is asked for the first time, for the audit trail.
+fn asked<P>(
+    pass: &FleetPass<'_, P>,
     decided: &Decided<'_>,
     due: &Due,
     memory: &FleetMemory,
-) -> Result<(), OperatorError> {
+) -> Vec<Entry> {
     let engine = &decided.engine;
     let device = |row: usize| engine.inventory().id(row).to_owned();
-    let entry = |event| Entry {
-        at: engine.now(),
-        fleet: pass.name(),
-        revision: pass.revision.to_owned(),
-        event,
-    };
+    let entry = |event| pass.entry(engine.now(), event);
     let steps = due.steps.iter();
     let asked = steps
         .filter(|step| !was_sent(engine, step, memory))
@@ -221,8 +208,7 @@ fn audit_asked(
                 because: format!("{}/{}", Kind::CoManagementPolicy, policy.name),
             }))
         });
-    let entries: Vec<Entry> = asked.chain(enrolling).collect();
-    pass.store.audit(&entries)
+    asked.chain(enrolling).collect()
 }
 
 /// Remembers what was sent, for the pace and for telling old reports from new ones.

@@ -282,6 +282,9 @@ pub enum FrozenBy {
     Pause,
     /// What it requires cannot be judged.
     Requires,
+    /// It contradicts other resources. A revision with such a mistake is refused as a whole; where
+    /// resources come one by one, the one that is wrong stands still.
+    Contradiction,
 }
 
 /// An assignment with its references resolved.

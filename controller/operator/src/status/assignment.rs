@@ -2,27 +2,20 @@
 
 use diarchy_core::desired::{AssignmentIndex, Force, FrozenBy};
 use diarchy_core::engine::Engine;
-use diarchy_core::resource::Kind;
 use diarchy_core::tally::AssignmentTally;
 use diarchy_crds::workload_assignment::{AssignmentDevices, WorkloadAssignmentStatus};
 use jiff::Timestamp;
 
 use super::small;
 use crate::condition::{ConditionKind, Truth, merge};
-use crate::context::FleetPass;
-use crate::error::OperatorError;
 
 pub(super) fn status(
-    pass: &FleetPass<'_>,
     engine: &Engine<'_>,
     index: AssignmentIndex,
     counts: AssignmentTally,
-) -> Result<WorkloadAssignmentStatus, OperatorError> {
+    old: &WorkloadAssignmentStatus,
+) -> WorkloadAssignmentStatus {
     let assignment = engine.desired().assignment(index);
-    let old: WorkloadAssignmentStatus = pass
-        .store
-        .status(Kind::WorkloadAssignment, &assignment.name)?
-        .unwrap_or_default();
     let now: Timestamp = engine.now();
     let truths = vec![
         assignment_ready(assignment.force),
@@ -37,7 +30,7 @@ pub(super) fn status(
             message: format!("{} of {} devices observed", counts.observed, counts.desired),
         },
     ];
-    Ok(WorkloadAssignmentStatus {
+    WorkloadAssignmentStatus {
         conditions: merge(&old.conditions, truths, now),
         devices: Some(AssignmentDevices {
             selected: small(counts.selected),
@@ -52,7 +45,7 @@ pub(super) fn status(
             held: small(counts.held),
         }),
         ..WorkloadAssignmentStatus::default()
-    })
+    }
 }
 
 fn assignment_ready(force: Force) -> Truth {
@@ -61,6 +54,9 @@ fn assignment_ready(force: Force) -> Truth {
         Force::Observing => (true, "Observing", "it only watches"),
         Force::Frozen(FrozenBy::Suspend) => (true, "Suspended", "git suspends it"),
         Force::Frozen(FrozenBy::Pause) => (true, "Paused", "a person paused it"),
+        Force::Frozen(FrozenBy::Contradiction) => {
+            (false, "Invalid", "it contradicts other resources")
+        }
         Force::Frozen(FrozenBy::Requires) => (
             false,
             "DependencyNotReady",

@@ -1,7 +1,6 @@
 //! The status of a `Fleet`.
 
 use diarchy_core::engine::Engine;
-use diarchy_core::resource::Kind;
 use diarchy_core::tally::{Tally, WorkloadTally};
 use diarchy_core::workload::Workload;
 use diarchy_crds::fleet::{
@@ -14,28 +13,24 @@ use diarchy_fleet::join::JoinReport;
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{observed_slider, small};
+use super::{Known, observed_slider, small};
 use crate::condition::{ConditionKind, Truth, merge};
-use crate::context::FleetPass;
-use crate::error::OperatorError;
 use crate::report::FleetReport;
 use crate::summary::Shown;
 
 /// How often the time of an inventory is rewritten when nothing else has changed.
 const HOURLY: SignedDuration = SignedDuration::from_hours(1);
 
-pub(super) fn status(
-    pass: &FleetPass<'_>,
-    engine: &Engine<'_>,
-    readings: &Readings,
-    found: &JoinReport,
-    tally: &Tally,
-    shown: &Shown,
-    report: &FleetReport,
-) -> Result<FleetStatus, OperatorError> {
-    let name = &engine.desired().fleet;
-    let old: FleetStatus = pass.store.status(Kind::Fleet, name)?.unwrap_or_default();
-    Ok(FleetStatus {
+pub(super) fn status(known: &Known<'_>, tally: &Tally, old: &FleetStatus) -> FleetStatus {
+    let Known {
+        readings,
+        found,
+        shown,
+        report,
+        ..
+    } = *known;
+    let engine = known.engine();
+    FleetStatus {
         conditions: merge(&old.conditions, fleet_truths(report), report.at),
         devices: Some(devices(engine, found)),
         enrollment: Some(EnrollmentCounts {
@@ -72,9 +67,9 @@ pub(super) fn status(
         }),
         mdm_authority: mdm_authority(readings),
         site_version: readings.site_version().map(ToOwned::to_owned),
-        last_inventory: Some(last_inventory(&old, readings, report)),
+        last_inventory: Some(last_inventory(old, readings, report)),
         ..FleetStatus::default()
-    })
+    }
 }
 
 /// The time of the last inventory is rewritten when its size changes, or hourly.

@@ -3,26 +3,18 @@
 use diarchy_core::desired::GroupIndex;
 use diarchy_core::digest::Digest;
 use diarchy_core::engine::Engine;
-use diarchy_core::resource::{Kind, ObjectName};
 use diarchy_core::selector::TextKey;
 use diarchy_crds::device_group::DeviceGroupStatus;
 use diarchy_crds::status::EXAMPLES;
 
 use super::small;
 use crate::condition::{ConditionKind, Truth, merge};
-use crate::context::FleetPass;
-use crate::error::OperatorError;
 
 pub(super) fn status(
-    pass: &FleetPass<'_>,
     engine: &Engine<'_>,
     index: GroupIndex,
-    name: &ObjectName,
-) -> Result<DeviceGroupStatus, OperatorError> {
-    let old: DeviceGroupStatus = pass
-        .store
-        .status(Kind::DeviceGroup, name)?
-        .unwrap_or_default();
+    old: &DeviceGroupStatus,
+) -> DeviceGroupStatus {
     let inventory = engine.inventory();
     let members = engine.groups().members(index);
     let rows = || members.certain().ones();
@@ -52,5 +44,5 @@ pub(super) fn status(
         message: format!("{} members", members.count_certain()),
     };
     status.conditions = merge(&old.conditions, vec![ready], engine.now());
-    Ok(status)
+    status
 }

@@ -6,56 +6,105 @@ mod group;
 mod policy;
 
 use diarchy_core::desired::{AssignmentIndex, GroupIndex};
+use diarchy_core::engine::Engine;
 use diarchy_core::inference::ShownSlider;
-use diarchy_core::resource::Kind;
+use diarchy_core::resource::{Kind, ObjectName};
 use diarchy_core::tally::Tally;
 use diarchy_core::workload::{Slider, Workload};
 use diarchy_crds::status::ObservedSlider;
 use diarchy_fleet::inventory::Readings;
 use diarchy_fleet::join::JoinReport;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use crate::context::{Decided, FleetPass};
-use crate::error::OperatorError;
+use crate::context::Decided;
+use crate::control_plane::{Report, Statuses};
 use crate::memory::FleetMemory;
 use crate::report::FleetReport;
 use crate::summary::{self, Shown};
 
-/// Reports the statuses of a fleet and all that belongs to it.
-///
-/// # Errors
-///
-/// [`OperatorError::State`] when they cannot be written.
-pub fn report(
-    pass: &FleetPass<'_>,
-    decided: &Decided<'_>,
-    readings: &Readings,
-    found: &JoinReport,
-    memory: &FleetMemory,
-    shown: &Shown,
-    report: &FleetReport,
-) -> Result<(), OperatorError> {
-    let engine = &decided.engine;
+/// Everything that statuses are made of.
+#[derive(Clone, Copy)]
+pub struct Known<'a> {
+    /// What the pass decided.
+    pub decided: &'a Decided<'a>,
+    /// What was read.
+    pub readings: &'a Readings,
+    /// What the join of both inventories found.
+    pub found: &'a JoinReport,
+    /// What is remembered.
+    pub memory: &'a FleetMemory,
+    /// Where devices show the sliders to stand.
+    pub shown: &'a Shown,
+    /// What the pass came to.
+    pub report: &'a FleetReport,
+}
+
+impl<'a> Known<'a> {
+    fn engine(&self) -> &'a Engine<'a> {
+        &self.decided.engine
+    }
+}
+
+/// The statuses of a fleet and all that belongs to it, where `old` are those reported last.
+pub fn reports(known: &Known<'_>, old: &Statuses) -> Vec<Report> {
+    let engine = known.engine();
     let desired = engine.desired();
-    let evidence = summary::is_evidence(engine, memory);
+    let evidence = summary::is_evidence(engine, known.memory);
     let tally = Tally::new(engine, &evidence);
-    let fleet = fleet::status(pass, engine, readings, found, &tally, shown, report)?;
-    pass.store.report(Kind::Fleet, &desired.fleet, &fleet)?;
+    let mut reports = Reports {
+        old,
+        reports: Vec::new(),
+    };
+    reports.add(Kind::Fleet, &desired.fleet, |old| {
+        fleet::status(known, &tally, &old)
+    });
     if let Some(policy) = &desired.policy {
-        let status = policy::status(pass, &policy.name, decided, readings, shown, report)?;
-        pass.store
-            .report(Kind::CoManagementPolicy, &policy.name, &status)?;
+        reports.add(Kind::CoManagementPolicy, &policy.name, |old| {
+            policy::status(known, &old)
+        });
     }
     for (at, group) in desired.groups.iter().enumerate() {
-        let status = group::status(pass, engine, GroupIndex(at), &group.name)?;
-        pass.store.report(Kind::DeviceGroup, &group.name, &status)?;
+        reports.add(Kind::DeviceGroup, &group.name, |old| {
+            group::status(engine, GroupIndex(at), &old)
+        });
     }
     for (at, assignment) in desired.assignments.iter().enumerate() {
-        let index = AssignmentIndex(at);
-        let status = assignment::status(pass, engine, index, tally.assignments[at])?;
-        pass.store
-            .report(Kind::WorkloadAssignment, &assignment.name, &status)?;
+        reports.add(Kind::WorkloadAssignment, &assignment.name, |old| {
+            assignment::status(engine, AssignmentIndex(at), tally.assignments[at], &old)
+        });
     }
-    Ok(())
+    reports.reports
+}
+
+struct Reports<'a> {
+    old: &'a Statuses,
+    reports: Vec<Report>,
+}
+
+impl Reports<'_> {
+    /// Adds a status that is made from the old one, or from an empty one.
+    fn add<S: Serialize + DeserializeOwned + Default>(
+        &mut self,
+        kind: Kind,
+        name: &ObjectName,
+        make: impl FnOnce(S) -> S,
+    ) {
+        let old = self
+            .old
+            .get(&(kind, name.clone()))
+            .and_then(|old| S::deserialize(old).ok())
+            .unwrap_or_default();
+        match serde_json::to_value(make(old)) {
+            Ok(status) => self.reports.push(Report {
+                kind,
+                name: name.clone(),
+                status,
+            }),
+            // Statuses are records of numbers and texts, all of which have a form in JSON.
+            Err(error) => tracing::error!(%kind, %name, %error, "a status has no JSON form"),
+        }
+    }
 }
 
 fn observed_slider(desired: Slider, shown: &Shown, workload: Workload) -> ObservedSlider {

@@ -2,35 +2,28 @@
 
 use diarchy_core::engine::Engine;
 use diarchy_core::inference::ShownSlider;
-use diarchy_core::resource::{Kind, ObjectName};
 use diarchy_core::tally::EnrollmentTally;
 use diarchy_core::workload::{Staged, Workload};
 use diarchy_crds::co_management_policy::{
     CoManagementPolicyStatus, CollectionState, EnrollmentStatus, ObservedEnrollment, SliderStatus,
 };
-use diarchy_fleet::inventory::Readings;
 use diarchy_fleet::site::pilot::PilotState;
 
-use super::{observed_slider, small};
+use super::{Known, observed_slider, small};
 use crate::condition::{ConditionKind, Truth, merge};
-use crate::context::{Decided, FleetPass};
-use crate::error::OperatorError;
-use crate::report::FleetReport;
 use crate::summary::{self, Shown};
 
 pub(super) fn status(
-    pass: &FleetPass<'_>,
-    name: &ObjectName,
-    decided: &Decided<'_>,
-    readings: &Readings,
-    shown: &Shown,
-    report: &FleetReport,
-) -> Result<CoManagementPolicyStatus, OperatorError> {
-    let engine = &decided.engine;
-    let old: CoManagementPolicyStatus = pass
-        .store
-        .status(Kind::CoManagementPolicy, name)?
-        .unwrap_or_default();
+    known: &Known<'_>,
+    old: &CoManagementPolicyStatus,
+) -> CoManagementPolicyStatus {
+    let Known {
+        readings,
+        shown,
+        report,
+        ..
+    } = *known;
+    let engine = known.engine();
     let pilots = summary::pilot_states(readings);
     let sliders = Workload::ASSIGNABLE.into_iter().filter_map(|workload| {
         let desired = engine.desired().slider(workload)?;
@@ -55,13 +48,13 @@ pub(super) fn status(
             .cloned()
             .unwrap_or_else(|| "sliders and pilot collections are in their places".to_owned()),
     };
-    Ok(CoManagementPolicyStatus {
+    CoManagementPolicyStatus {
         conditions: merge(&old.conditions, vec![ready], report.at),
         sliders: sliders.collect(),
         enrollment: enrollment(engine, pilots.get(&Staged::Enrollment), shown),
         manual_steps: report.manual_steps.clone(),
         ..CoManagementPolicyStatus::default()
-    })
+    }
 }
 
 /// What is known of automatic enrolment, where the policy says something of it.
