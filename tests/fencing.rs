@@ -99,3 +99,61 @@ fn the_new_holder_carries_out_what_is_committed_next() {
     assert!(site.rules_written() > before, "nobody was moved");
     site.assert_clean();
 }
+
+/// Waits until the loop carries out `commit` and has converged; says yes where it asks.
+fn carry_out(site: &Site, running: &mut Running, commit: &str) {
+    let report = running.wait_for("the new revision", |report| {
+        let revision = report["revision"].as_str();
+        revision.is_some_and(|revision| revision.contains(commit))
+    });
+    if reason(&report) != "nothing waits" {
+        approve(&site.state("state"), &report);
+    }
+    running.wait_for("the new revision to be carried out", is_converged);
+}
+
+#[test]
+fn a_state_of_yesterday_moves_no_device() {
+    let site = Site::open();
+    site.carried_out().kill();
+    let copy = |from: &str, to: &str| {
+        for end in ["", "-wal", "-shm"] {
+            let (from, to) = (format!("{from}{end}"), format!("{to}{end}"));
+            let _ = std::fs::remove_file(site.state(&to));
+            let _ = std::fs::copy(site.state(&from), site.state(&to));
+        }
+    };
+    copy("state", "backup");
+    let mut today = Running::start(&mut site.up("state"));
+    site.repository
+        .edit("resources.yaml", "[ canary ]", "[ early ]");
+    let commit = site.repository.commit();
+    carry_out(&site, &mut today, &commit);
+    today.kill();
+    let before = site.writes();
+
+    // Yesterday's state with yesterday's resources: nothing in them differs from each other.
+    copy("backup", "state");
+    site.repository
+        .edit("resources.yaml", "[ early ]", "[ canary ]");
+    site.repository.commit();
+    let mut yesterday = Running::start(&mut site.up("state"));
+    yesterday.wait_for("everything to wait", |report| {
+        reason(report) == "NoBaseline"
+    });
+    yesterday.fresh();
+    let report = yesterday.fresh();
+    assert_eq!(reason(&report), "NoBaseline");
+    assert_eq!(site.writes(), before, "it wrote what it had forgotten");
+
+    // After a yes it carries out what is asked, and is itself again after a restart.
+    approve(&site.state("state"), &report);
+    yesterday.wait_for("what was approved to be carried out", is_converged);
+    assert!(site.writes().len() > before.len());
+    yesterday.kill();
+    let mut again = Running::start(&mut site.up("state"));
+    again.wait_for("nothing to wait", |report| {
+        is_converged(report) && reason(report) == "nothing waits"
+    });
+    site.assert_clean();
+}

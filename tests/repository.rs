@@ -139,7 +139,7 @@ impl Repository {
         let tree = git.find_tree(index.write_tree().unwrap()).unwrap();
         // A fixed time, so that a commit of the same files has the same id in every run.
         let time = Time::new(1_795_334_400, 0);
-        let author = Signature::new("Megan Bowen", "megan@contoso.com", &time).unwrap();
+        let author = Signature::new("Contoso", "endpoint@contoso.com", &time).unwrap();
         let parent = git.head().ok().map(|head| head.peel_to_commit().unwrap());
         let parents: Vec<_> = parent.iter().collect();
         git.commit(Some("HEAD"), &author, &author, "A change", &tree, &parents)

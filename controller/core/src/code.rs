@@ -131,6 +131,10 @@ codes! {
     InventoryShrunk = 2109 Error "an inventory lost more devices than it may";
     NotConverged = 2110 Error "the time allowed ended before the fleet converged";
 
+    // Run time: a cluster.
+    ClusterNotUsable = 2301 Error "a cluster cannot be used";
+    NotHolder = 2302 Error "a replica does not hold what it would write to";
+
     // Run time: Diarchy itself.
     Internal = 2901 Error "something failed that should not have";
 }

@@ -78,6 +78,12 @@ pub enum Event {
         /// Who has authority by its own report.
         authority: Authority,
     },
+    /// The site has devices otherwise than is remembered: what is remembered is older than what was
+    /// done, and no end state is known any more.
+    Forgotten {
+        /// How many devices.
+        devices: usize,
+    },
     /// Something waits for a person.
     Waiting {
         /// What to approve.

@@ -35,6 +35,8 @@ pub struct FleetPass<'a, P> {
     pub clock: &'a Clock,
     /// Whether what waits is approved as it arises.
     pub approve: bool,
+    /// Whether this loop has not looked at the fleet before.
+    pub is_first: bool,
     /// The uids of the assignments that exist.
     pub uids: &'a BTreeMap<ObjectName, String>,
 }

@@ -65,6 +65,15 @@ pub trait ControlPlane: Send + Sync {
         approval: &GivenApproval,
     ) -> impl Future<Output = Result<(), OperatorError>> + Send;
 
+    /// Whether this process may still send something to the estate: asked before each request.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError::NotHolder`] when another process may be the one to send it by then.
+    fn may_send(&self) -> Result<(), OperatorError> {
+        Ok(())
+    }
+
     /// Appends to the audit trail: durably, before this returns.
     fn audit(&self, entries: &[Entry]) -> impl Future<Output = Result<(), OperatorError>> + Send;
 

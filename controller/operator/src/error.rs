@@ -1,7 +1,7 @@
 //! What can go wrong in the loop, typed by what it asks for.
 
 use diarchy_core::code::Code;
-use diarchy_fleet::EstateError;
+use diarchy_fleet::{Consequence, EstateError};
 use diarchy_git::LoadError;
 
 /// Why the loop, or a part of a pass, could not go on.
@@ -31,6 +31,9 @@ pub enum OperatorError {
     /// The repository cannot be read.
     #[error(transparent)]
     Repository(#[from] LoadError),
+    /// Another process may be the one that acts.
+    #[error("{0} is not held by this replica any more, or not for long enough")]
+    NotHolder(String),
     /// Nothing waits under a digest.
     #[error("nothing waits under {0}")]
     NothingWaiting(String),
@@ -48,8 +51,35 @@ impl OperatorError {
             Self::SecretMissing { .. } => Code::SecretMissing,
             Self::Estate(error) => error.code(),
             Self::Repository(error) => error.code(),
+            Self::NotHolder(_) => Code::NotHolder,
             Self::NothingWaiting(_) => Code::NothingWaiting,
             Self::Internal(_) => Code::Internal,
+        }
+    }
+
+    /// What it asks for.
+    #[must_use]
+    pub const fn consequence(&self) -> Consequence {
+        match self {
+            Self::SecretMissing { .. } | Self::NothingWaiting(_) => Consequence::FixInput,
+            Self::Estate(error) => error.consequence(),
+            Self::State { .. } | Self::Repository(_) | Self::NotHolder(_) | Self::Internal(_) => {
+                Consequence::Retry
+            }
+        }
+    }
+
+    /// What it is, in a word, as conditions name it.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::State { .. } => "StateNotUsable",
+            Self::SecretMissing { .. } => "SecretMissing",
+            Self::Estate(_) => "EstateNotReadable",
+            Self::Repository(_) => "RepositoryNotReadable",
+            Self::NotHolder(_) => "NotHolder",
+            Self::NothingWaiting(_) => "NothingWaiting",
+            Self::Internal(_) => "Internal",
         }
     }
 
@@ -64,6 +94,9 @@ impl OperatorError {
             }
             Self::Estate(_) => "see the page of this code for what to check".to_owned(),
             Self::Repository(error) => error.remedy().to_owned(),
+            Self::NotHolder(_) => {
+                "nothing is to be done: the replica that holds it carries on".to_owned()
+            }
             Self::NothingWaiting(_) => {
                 "give a digest that `up` or its status shows; it changes when the plan does"
                     .to_owned()

@@ -1,10 +1,7 @@
 //! One fleet, pass after pass, whatever the control plane: the loop that both ways of running share.
 
-use std::collections::BTreeMap;
-
 use diarchy_clock::Clock;
 use diarchy_core::code::Code;
-use diarchy_core::resource::ObjectName;
 use diarchy_crds::fleet::FleetSpec;
 use diarchy_fleet::inventory::Estate;
 use diarchy_fleet::site::lever::LeverMemory;
@@ -15,7 +12,7 @@ use crate::context::FleetPass;
 use crate::control_plane::{ControlPlane, Loaded};
 use crate::error::OperatorError;
 use crate::report::FleetReport;
-use crate::revert;
+use crate::revert::{self, Existing};
 
 /// What the passes over all fleets share.
 pub struct Ground<'a, P> {
@@ -33,6 +30,7 @@ pub struct Ground<'a, P> {
 #[derive(Default)]
 pub struct FleetLoop {
     connected: Option<Connected>,
+    has_looked: bool,
 }
 
 /// The clients of one fleet's services, and what they were made for.
@@ -43,8 +41,7 @@ struct Connected {
 }
 
 impl FleetLoop {
-    /// Makes one pass over `fleet`, as git has it at `revision`. `uids` are those of the assignments
-    /// that exist.
+    /// Makes one pass over `fleet`, as git has it at `revision`, with the assignments that exist.
     ///
     /// # Errors
     ///
@@ -55,7 +52,7 @@ impl FleetLoop {
         ground: &Ground<'_, P>,
         fleet: &LoadedFleet,
         revision: &str,
-        uids: &BTreeMap<ObjectName, String>,
+        existing: &Existing,
     ) -> Result<FleetReport, OperatorError> {
         let mut connected = match self.connected.take() {
             Some(connected) if connected.spec == fleet.spec => connected,
@@ -73,11 +70,11 @@ impl FleetLoop {
             statuses,
         } = ground.plane.load(name).await?;
         let before = memory.clone();
-        revert::note(&fleet.desired, uids, &mut memory);
+        revert::note(&fleet.desired, existing, &mut memory);
         if memory != before {
             ground.plane.remember(name, &memory).await?;
         }
-        let (desired, uids) = revert::with_reverting(&fleet.desired, uids, &memory);
+        let (desired, uids) = revert::with_stand_ins(&fleet.desired, &existing.uids, &memory);
         let (desired, uids) = (desired.into_owned(), uids.into_owned());
         let pass = FleetPass {
             fleet,
@@ -89,10 +86,12 @@ impl FleetLoop {
             clock: ground.clock,
             uids: &uids,
             approve: ground.approve,
+            is_first: !self.has_looked,
         };
         let report = pass
             .run(memory, approval.as_ref(), &statuses, &mut connected.lever)
             .await;
+        self.has_looked |= report.as_ref().is_ok_and(|report| report.has_read_rules);
         // Refused credentials may have been rotated: the next pass reads them again.
         if !report.as_ref().is_ok_and(has_refused_credentials) {
             self.connected = Some(connected);

@@ -80,6 +80,8 @@ impl<'a, P: ControlPlane> AuditJournal<'a, P> {
 
 impl<P: ControlPlane> Journal for AuditJournal<'_, P> {
     async fn about_to_send(&self, write: &Write) -> Result<(), JournalError> {
+        let allowed = self.pass.plane.may_send();
+        allowed.map_err(|error| JournalError(error.to_string()))?;
         self.write(Event::Sending {
             request: write.to_string(),
             resources: rules(write).map(<[u32]>::to_vec).unwrap_or_default(),

@@ -12,7 +12,9 @@ use diarchy_core::workload::{Authority, Workload};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::footprint::Footprint;
 use crate::revert::LastGood;
+use crate::store::GivenApproval;
 
 /// What the loop remembers of one fleet.
 ///
@@ -32,6 +34,9 @@ pub struct FleetMemory {
     pub accepted: Option<Accepted>,
     /// What people have approved and is not past yet.
     pub approved: Vec<Approved>,
+    /// By id, approvals that were taken and may be met again until they expire.
+    #[serde(default)]
+    pub spent: BTreeMap<String, Timestamp>,
     /// What waits for a person.
     pub waiting: Option<Waiting>,
     /// The last write for each device, by first id, and workload.
@@ -40,6 +45,9 @@ pub struct FleetMemory {
     pub sent: Vec<(Timestamp, usize)>,
     /// How many devices the last believed inventories had.
     pub sizes: Option<Sizes>,
+    /// What the site had when the loop last looked.
+    #[serde(default)]
+    pub footprint: Option<Footprint>,
     /// The last good version of each assignment, by name.
     #[serde(default)]
     pub last_good: BTreeMap<String, LastGood>,
@@ -166,27 +174,41 @@ impl Waiting {
 }
 
 impl FleetMemory {
-    /// Takes a person's yes, given at a time, to what waits. Whether anything waited.
-    pub fn say_yes(&mut self, at: Timestamp) -> bool {
+    /// Takes a person's yes to what waits. Whether anything waited.
+    pub fn say_yes(&mut self, given: &GivenApproval) -> bool {
         let Some(waiting) = self.waiting.take() else {
             return false;
         };
+        let day = SignedDuration::try_from(accept::DAY).unwrap_or(SignedDuration::MAX);
+        let expires = given.at.checked_add(day).unwrap_or(Timestamp::MAX);
+        let expires = given.expires.map_or(expires, |asked| asked.min(expires));
+        if let Some(id) = &given.id {
+            let last = given.expires.unwrap_or(expires);
+            self.spent.insert(id.clone(), last);
+        }
         match waiting.what {
             WaitingFor::Changes {
                 changes, enrolling, ..
             } => {
-                let day = SignedDuration::try_from(accept::DAY).unwrap_or(SignedDuration::MAX);
                 self.approved.push(Approved {
                     changes,
                     enrolling,
                     revision: waiting.revision,
-                    expires: at.checked_add(day).unwrap_or(Timestamp::MAX),
+                    expires,
                 });
             }
             WaitingFor::Claim { epoch, .. } => self.take_over = Some(epoch),
             WaitingFor::Shrink { now, .. } => self.sizes = Some(now),
         }
         true
+    }
+
+    /// Forgets the end state: what is remembered is older than what was done, so that there is nothing
+    /// to compare with any more, and everything waits for a person.
+    pub fn forget_end_state(&mut self) {
+        self.accepted = None;
+        self.waiting = None;
+        self.approved.clear();
     }
 
     /// Waits no more for what is so.
@@ -204,6 +226,7 @@ impl FleetMemory {
     pub fn forget_approvals(&mut self, revision: &str, now: Timestamp) {
         self.approved
             .retain(|approved| now < approved.expires && approved.revision == revision);
+        self.spent.retain(|_, expires| now < *expires);
     }
 
     /// How many membership changes were sent in the hour before `now`; older ones are forgotten.

@@ -17,7 +17,7 @@ use diarchy_core::steps::steps;
 use crate::error::OperatorError;
 use crate::hold::{Hold, shrink};
 use crate::memory::{FleetMemory, Sizes};
-use crate::revert;
+use crate::revert::{self, Existing};
 use crate::store::Store;
 use crate::write::was_sent;
 
@@ -25,7 +25,7 @@ use crate::write::was_sent;
 #[derive(Debug)]
 pub struct Remembered {
     memory: FleetMemory,
-    uids: BTreeMap<ObjectName, String>,
+    existing: Existing,
 }
 
 /// What the next pass would do.
@@ -49,22 +49,25 @@ impl Remembered {
     /// [`OperatorError::State`]
     pub fn read(store: &Store, desired: &Desired) -> Result<Self, OperatorError> {
         let mut memory = store.memory(&desired.fleet)?;
-        let uids = store.known_uids()?;
+        let existing = Existing {
+            uids: store.known_uids()?,
+            ..Existing::default()
+        };
         if let Some(waiting) = &memory.waiting {
             // A yes that the loop has not seen yet counts in its next pass.
             let given = store.approval(&waiting.digest.to_string(), &waiting.revision)?;
             if let Some(given) = given.filter(|given| given.at >= waiting.since) {
-                memory.say_yes(given.at);
+                memory.say_yes(&given);
             }
         }
-        revert::note(desired, &uids, &mut memory);
-        Ok(Self { memory, uids })
+        revert::note(desired, &existing, &mut memory);
+        Ok(Self { memory, existing })
     }
 
     /// The uids of the assignments that were there at the last pass.
     #[must_use]
     pub fn uids(&self) -> &BTreeMap<ObjectName, String> {
-        &self.uids
+        &self.existing.uids
     }
 
     /// What the loop remembers.
@@ -81,7 +84,7 @@ impl Remembered {
     /// What git asks, with the assignments that are gone and take their devices back.
     #[must_use]
     pub fn desired<'a>(&'a self, desired: &'a Desired) -> Cow<'a, Desired> {
-        revert::with_reverting(desired, &self.uids, &self.memory).0
+        revert::with_stand_ins(desired, &self.existing.uids, &self.memory).0
     }
 
     /// What the next pass would do for `revision` with these `devices`, which `engine` judges.

@@ -12,6 +12,7 @@ use crate::connect::Connect;
 use crate::error::OperatorError;
 use crate::fleet_loop::{FleetLoop, Ground};
 use crate::report::{PassReport, RefusedRevision};
+use crate::revert::Existing;
 use crate::store::Store;
 
 /// Where the last good revision is remembered.
@@ -200,7 +201,10 @@ impl Operator {
             .iter()
             .flat_map(|fleet| &fleet.desired.assignments)
             .map(|assignment| &assignment.name);
-        let uids = self.setup.store.uids(assignments, self.setup.clock.now())?;
+        let existing = Existing {
+            uids: self.setup.store.uids(assignments, self.setup.clock.now())?,
+            ..Existing::default()
+        };
         for fleet in &good.fleets {
             if !self.is_meant(fleet) {
                 continue;
@@ -212,7 +216,7 @@ impl Operator {
                 approve: self.setup.approve,
             };
             let of_fleet = self.loops.entry(fleet.desired.fleet.clone()).or_default();
-            let pass = of_fleet.pass(&ground, fleet, &good.revision.display, &uids);
+            let pass = of_fleet.pass(&ground, fleet, &good.revision.display, &existing);
             match pass.await {
                 Ok(found) => report.fleets.push(found),
                 Err(error @ OperatorError::State { .. }) => return Err(error),

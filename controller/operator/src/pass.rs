@@ -12,9 +12,11 @@ use diarchy_fleet::site::lever::LeverMemory;
 use diarchy_fleet::site::pilot::PilotState;
 use jiff::SignedDuration;
 
+use crate::audit::Event;
 use crate::context::{Decided, FleetPass};
 use crate::control_plane::{ControlPlane, Statuses};
 use crate::error::OperatorError;
+use crate::footprint::{self, Footprint};
 use crate::gather;
 use crate::hold;
 use crate::memory::{FleetMemory, Sizes};
@@ -55,6 +57,7 @@ impl<P: ControlPlane> FleetPass<'_, P> {
         let shown = self.shown(&devices, found.enrollment.scheduled, &memory);
         let inventory = Inventory::new(devices).map_err(|error| self.impossible(&error))?;
         let mut people = self.people(approval);
+        self.compare(&inventory, &readings, &rules, &mut memory, &mut people);
         let decided = self.decide(
             &inventory,
             &readings,
@@ -88,7 +91,7 @@ impl<P: ControlPlane> FleetPass<'_, P> {
     }
 
     /// Stores what was noted and what is remembered now, if that is something else than `before`.
-    async fn store(
+    pub(crate) async fn store(
         &self,
         notes: Notes,
         before: &FleetMemory,
@@ -102,6 +105,32 @@ impl<P: ControlPlane> FleetPass<'_, P> {
             self.plane.remember(&self.desired.fleet, memory).await?;
         }
         Ok(())
+    }
+
+    /// Compares what the site has with what is remembered to have been done, where nothing but memory
+    /// can tell; remembers what it has now.
+    fn compare(
+        &self,
+        inventory: &Inventory,
+        readings: &Readings,
+        rules: &SiteRules,
+        memory: &mut FleetMemory,
+        people: &mut People<'_>,
+    ) {
+        if readings.site.state.is_err() {
+            return;
+        }
+        if self.is_first {
+            let devices = footprint::unexplained(inventory, rules, memory);
+            if devices > 0 {
+                people
+                    .notes
+                    .entries
+                    .push(self.entry(people.now, Event::Forgotten { devices }));
+                memory.forget_end_state();
+            }
+        }
+        memory.footprint = Some(Footprint::of(inventory, rules));
     }
 
     fn people<'p>(&'p self, approval: Option<&'p GivenApproval>) -> People<'p> {

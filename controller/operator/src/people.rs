@@ -46,12 +46,8 @@ impl People<'_> {
             return;
         };
         let digest = waiting.digest.to_string();
-        let is_meant = |given: &&GivenApproval| {
-            given.digest == digest
-                && given.revision == waiting.revision
-                // A yes to an earlier plan that happened to look the same was for that one.
-                && given.at >= waiting.since
-        };
+        let is_meant =
+            |given: &&GivenApproval| given.digest == digest && given.revision == waiting.revision;
         if let Some(given) = self.approval.filter(is_meant) {
             self.take(memory, given);
         }
@@ -67,6 +63,8 @@ impl People<'_> {
             revision: waiting.revision.clone(),
             approver: BY_OPTION.to_owned(),
             at: self.now,
+            expires: None,
+            id: None,
         };
         self.take(memory, &given);
         self.notes.given.push(given);
@@ -74,7 +72,7 @@ impl People<'_> {
     }
 
     fn take(&mut self, memory: &mut FleetMemory, given: &GivenApproval) {
-        if memory.say_yes(given.at) {
+        if memory.say_yes(given) {
             self.note(Event::Approved {
                 digest: given.digest.clone(),
                 approver: given.approver.clone(),

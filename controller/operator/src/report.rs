@@ -47,6 +47,9 @@ pub struct FleetReport {
     pub enrollment: Option<EnrollmentTally>,
     /// Devices on their way into that pilot: those that its limiting collection lacks left out.
     pub enrolling: usize,
+    /// Whether the rules of the owned collections were read.
+    #[serde(skip)]
+    pub has_read_rules: bool,
     /// Until when a service asks to wait.
     pub throttled_until: Option<Timestamp>,
 }

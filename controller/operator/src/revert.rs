@@ -1,11 +1,11 @@
-//! Assignments that git no longer has and whose last good version said `onDelete: Revert`.
+//! Assignments that cannot be read any more: gone with `onDelete: Revert`, or wrong by themselves.
 //!
-//! See [`Desired::with_reverting`]. Once its collections are empty an assignment is forgotten.
+//! See [`StandIn`]. Once the collections of one that is gone are empty, it is forgotten.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use diarchy_core::desired::Desired;
+use diarchy_core::desired::{Desired, StandIn, Unreadable};
 use diarchy_core::resource::ObjectName;
 use diarchy_core::workload::Workload;
 use diarchy_fleet::site::state::SiteState;
@@ -24,9 +24,19 @@ pub struct LastGood {
     pub reverts: bool,
 }
 
+/// The assignments that exist, with what tells each from others of its name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Existing {
+    /// The uids of those that can be read.
+    pub uids: BTreeMap<ObjectName, String>,
+    /// The uids of those that are wrong by themselves: only their last good version is known.
+    pub invalid: BTreeMap<ObjectName, String>,
+}
+
 /// Notes which assignments there are, and which have gone that take their devices back.
-pub fn note(desired: &Desired, uids: &BTreeMap<ObjectName, String>, memory: &mut FleetMemory) {
-    let present: BTreeMap<String, LastGood> = desired
+pub fn note(desired: &Desired, existing: &Existing, memory: &mut FleetMemory) {
+    let Existing { uids, invalid } = existing;
+    let mut present: BTreeMap<String, LastGood> = desired
         .assignments
         .iter()
         .filter_map(|assignment| {
@@ -38,12 +48,19 @@ pub fn note(desired: &Desired, uids: &BTreeMap<ObjectName, String>, memory: &mut
             Some((assignment.name.to_string(), last))
         })
         .collect();
-    let known = std::mem::replace(&mut memory.last_good, present);
+    let known = std::mem::take(&mut memory.last_good);
     for (name, last) in known {
-        if last.reverts && !memory.last_good.contains_key(&name) {
+        if present.contains_key(&name) {
+            continue;
+        }
+        let exists = named(&name).and_then(|name| invalid.get(&name)) == Some(&last.uid);
+        if exists {
+            present.insert(name, last);
+        } else if last.reverts {
             memory.reverting.insert(name, last);
         }
     }
+    memory.last_good = present;
     // Made anew, it is another assignment, and what the old one placed is retained.
     let FleetMemory {
         reverting,
@@ -69,28 +86,50 @@ pub fn forget(state: &SiteState, memory: &mut FleetMemory) {
         .retain(|_, last| in_use.contains(last.uid.as_str()));
 }
 
-/// What git asks, with the assignments that are being reverted, and everybody's uids.
-pub fn with_reverting<'a>(
+/// What git asks, with those that stand in for what is being reverted or cannot be read, and
+/// everybody's uids.
+pub fn with_stand_ins<'a>(
     desired: &'a Desired,
     uids: &'a BTreeMap<ObjectName, String>,
     memory: &FleetMemory,
 ) -> (Cow<'a, Desired>, Cow<'a, BTreeMap<ObjectName, String>>) {
-    if memory.reverting.is_empty() {
-        return (Cow::Borrowed(desired), Cow::Borrowed(uids));
-    }
-    let gone: Vec<(ObjectName, &LastGood)> = memory
-        .reverting
+    let gone = memory.reverting.iter().map(|one| (one, Unreadable::Gone));
+    let invalid = memory
+        .last_good
         .iter()
-        .filter_map(|(text, last)| {
-            let (namespace, name) = text.split_once('/')?;
-            Some((ObjectName::new(namespace, name), last))
+        .filter(|(text, _)| {
+            named(text).is_some_and(|name| desired.find_assignment(&name).is_none())
+        })
+        .map(|one| (one, Unreadable::Invalid));
+    let unreadable: Vec<(StandIn, &str)> = gone
+        .chain(invalid)
+        .filter_map(|((text, last), why)| {
+            let stand_in = StandIn {
+                name: named(text)?,
+                workload: last.workload,
+                why,
+            };
+            Some((stand_in, last.uid.as_str()))
         })
         .collect();
+    if unreadable.is_empty() {
+        return (Cow::Borrowed(desired), Cow::Borrowed(uids));
+    }
     let mut uids = uids.clone();
     uids.extend(
-        gone.iter()
-            .map(|(name, last)| (name.clone(), last.uid.clone())),
+        unreadable
+            .iter()
+            .map(|(one, uid)| (one.name.clone(), (*uid).to_owned())),
     );
-    let gone = gone.into_iter().map(|(name, last)| (name, last.workload));
-    (Cow::Owned(desired.with_reverting(gone)), Cow::Owned(uids))
+    let stand_ins = unreadable.into_iter().map(|(one, _)| one);
+    (
+        Cow::Owned(desired.with_stand_ins(stand_ins)),
+        Cow::Owned(uids),
+    )
+}
+
+/// The name of an assignment, from how it is remembered.
+fn named(text: &str) -> Option<ObjectName> {
+    let (namespace, name) = text.split_once('/')?;
+    Some(ObjectName::new(namespace, name))
 }

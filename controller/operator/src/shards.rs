@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::memory::FleetMemory;
 
 /// Where memory grows with the fleet: maps by device, and lists and maps of devices.
-const DEALT: [&str; 11] = [
+const DEALT: [&str; 13] = [
     "/identities/by_id",
     "/identities/by_serial",
     "/identities/by_client",
@@ -20,6 +20,8 @@ const DEALT: [&str; 11] = [
     "/accepted/intune",
     "/accepted/known",
     "/accepted/enrolled",
+    "/footprint/placed",
+    "/footprint/touched",
     "/writes",
     "/waiting/what/Changes/changes",
     "/waiting/what/Changes/enrolling",

@@ -59,6 +59,10 @@ pub struct GivenApproval {
     pub approver: String,
     /// When, by the loop's clock.
     pub at: Timestamp,
+    /// Until when at most, where the person said so.
+    pub expires: Option<Timestamp>,
+    /// What tells it from others, where it could be met again after it was taken.
+    pub id: Option<String>,
 }
 
 impl Store {
@@ -280,6 +284,7 @@ impl Store {
             revision,
             approver,
             at,
+            ..
         } = approval;
         self.execute(
             "INSERT OR IGNORE INTO approval VALUES (?1, ?2, ?3, ?4)",
@@ -313,6 +318,8 @@ impl Store {
                 revision: revision.to_owned(),
                 approver,
                 at: at.parse().ok()?,
+                expires: None,
+                id: None,
             })
         }))
     }
@@ -450,7 +457,10 @@ impl ControlPlane for Store {
     async fn load(&self, fleet: &ObjectName) -> Result<Loaded, OperatorError> {
         let memory = self.memory(fleet)?;
         let approval = match &memory.waiting {
-            Some(waiting) => self.approval(&waiting.digest.to_string(), &waiting.revision)?,
+            Some(waiting) => self
+                .approval(&waiting.digest.to_string(), &waiting.revision)?
+                // A yes to an earlier plan that happened to look the same was for that one.
+                .filter(|given| given.at >= waiting.since),
             None => None,
         };
         Ok(Loaded {

@@ -210,6 +210,7 @@ pub fn report<P>(
         handing_over,
         enrollment: EnrollmentTally::new(engine),
         enrolling,
+        has_read_rules: readings.site.state.is_ok(),
         throttled_until: [
             pass.estate.graph.throttled_until(),
             pass.estate.site.throttled_until(),

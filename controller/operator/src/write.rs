@@ -19,6 +19,7 @@ use crate::error::OperatorError;
 use crate::hold::Hold;
 use crate::journal::{AuditJournal, SentRule};
 use crate::memory::{FleetMemory, LastWrite};
+use crate::people::Notes;
 use crate::{moves, notify};
 
 /// What was written.
@@ -64,6 +65,7 @@ pub async fn carry_out<P: ControlPlane>(
     let engine = &decided.engine;
     let mut changes = moves::membership_changes(engine, &due.steps, &decided.rules, pass.uids);
     changes.extend(moves::enrollment(engine, &due.enrolling, &own.installation));
+    intend(pass, decided, &due, memory).await?;
     let journal = AuditJournal::new(pass, Some(state));
     let report = pass
         .estate
@@ -83,7 +85,10 @@ pub async fn carry_out<P: ControlPlane>(
     let mut problems: Vec<String> = report.blocked.iter().filter_map(blocked).collect();
     match report.stopped {
         None => {}
-        Some(Stopped::Journal(error)) => return Err(OperatorError::Internal(error.to_string())),
+        Some(Stopped::Journal(error)) => {
+            pass.plane.may_send()?;
+            return Err(OperatorError::Internal(error.to_string()));
+        }
         Some(Stopped::NotHolder(_)) => {
             problems.push("another installation took the fleet over".to_owned());
         }
@@ -97,6 +102,21 @@ pub async fn carry_out<P: ControlPlane>(
         requests,
         problems,
     })
+}
+
+/// Remembers what is about to be changed: should this process end in the middle, the next one knows
+/// that it was its own doing.
+async fn intend<P: ControlPlane>(
+    pass: &FleetPass<'_, P>,
+    decided: &Decided<'_>,
+    due: &Due,
+    memory: &mut FleetMemory,
+) -> Result<(), OperatorError> {
+    let before = memory.clone();
+    if let Some(footprint) = &mut memory.footprint {
+        footprint.touch(decided.engine.inventory(), &due.steps);
+    }
+    pass.store(Notes::default(), &before, memory).await
 }
 
 async fn claim<P: ControlPlane>(

@@ -39,6 +39,8 @@ pub fn run(arguments: &Approve) -> Result<Outcome, Failure> {
         revision,
         approver: approver(),
         at,
+        expires: None,
+        id: None,
     })?;
     show::line(&format!(
         "Approved {digest}; it counts for 24 hours and for this revision."

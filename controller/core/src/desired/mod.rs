@@ -6,13 +6,14 @@
 mod assemble;
 mod guardrails;
 mod order;
-mod reverting;
 mod rollout;
 mod rules;
+mod stand_ins;
 
 pub use assemble::{Assembly, assemble};
 pub use guardrails::{Freeze, Guardrails};
 pub use rollout::{OnFailure, Rollout, Step, Window};
+pub use stand_ins::{StandIn, Unreadable};
 
 use std::time::Duration;
 
@@ -282,9 +283,9 @@ pub enum FrozenBy {
     Pause,
     /// What it requires cannot be judged.
     Requires,
-    /// It contradicts other resources. A revision with such a mistake is refused as a whole; where
-    /// resources come one by one, the one that is wrong stands still.
-    Contradiction,
+    /// It is wrong by itself or beside others. A revision with such a mistake is refused as a whole;
+    /// where resources come one by one, the one that is wrong stands still.
+    Invalid,
 }
 
 /// An assignment with its references resolved.

@@ -66,9 +66,7 @@ fn keep(engine: &Engine<'_>, row: usize, workload: Workload, kept: &Kept) -> Str
             let frozen = match assignment.force {
                 Force::Frozen(FrozenBy::Suspend) => ", which is suspended",
                 Force::Frozen(FrozenBy::Pause) => ", which is paused",
-                Force::Frozen(FrozenBy::Contradiction) => {
-                    ", which is frozen until it contradicts nothing any more"
-                }
+                Force::Frozen(FrozenBy::Invalid) => ", which is frozen until it is valid again",
                 Force::Frozen(FrozenBy::Requires) => {
                     ", which is frozen until what it requires can be judged"
                 }

@@ -54,9 +54,7 @@ fn assignment_ready(force: Force) -> Truth {
         Force::Observing => (true, "Observing", "it only watches"),
         Force::Frozen(FrozenBy::Suspend) => (true, "Suspended", "git suspends it"),
         Force::Frozen(FrozenBy::Pause) => (true, "Paused", "a person paused it"),
-        Force::Frozen(FrozenBy::Contradiction) => {
-            (false, "Invalid", "it contradicts other resources")
-        }
+        Force::Frozen(FrozenBy::Invalid) => (false, "Invalid", "it is wrong and stands still"),
         Force::Frozen(FrozenBy::Requires) => (
             false,
             "DependencyNotReady",

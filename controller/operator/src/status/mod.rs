@@ -1,6 +1,7 @@
 //! Statuses: what is known of each resource, written only when it says something new.
 
 mod assignment;
+mod failed;
 mod fleet;
 mod group;
 mod policy;
@@ -22,6 +23,8 @@ use crate::control_plane::{Report, Statuses};
 use crate::memory::FleetMemory;
 use crate::report::FleetReport;
 use crate::summary::{self, Shown};
+
+pub use failed::failed;
 
 /// Everything that statuses are made of.
 #[derive(Clone, Copy)]

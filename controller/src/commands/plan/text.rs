@@ -164,7 +164,7 @@ fn state(planned: &Planned<'_>, index: AssignmentIndex) -> String {
         Force::Frozen(FrozenBy::Suspend) => "suspended",
         Force::Frozen(FrozenBy::Pause) => "paused",
         Force::Frozen(FrozenBy::Requires) => "waits for requires",
-        Force::Frozen(FrozenBy::Contradiction) => "invalid",
+        Force::Frozen(FrozenBy::Invalid) => "invalid",
         Force::InForce if desired.slider(assignment.workload).is_none() => "no effect",
         Force::InForce => "in force",
     };
