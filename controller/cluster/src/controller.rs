@@ -1,0 +1,96 @@
+//! `diarchy controller`: watches, lets what comes settle, and keeps a loop for each fleet.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use diarchy_clock::Clock;
+use diarchy_operator::connect::Connect;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::runtime::events::{Recorder, Reporter as EventReporter};
+use kube::{Api, Client, ResourceExt as _};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+
+use crate::error::ClusterError;
+use crate::fleet_task::Shared;
+use crate::holds::Keeper;
+use crate::lease::Timing;
+use crate::objects::{Objects, Scope};
+use crate::statuses::{MANAGER, Reporter};
+use crate::supervisor::Supervisor;
+
+/// What the controller runs with.
+pub struct Setup {
+    /// The API server.
+    pub client: Client,
+    /// The namespace that it runs in itself.
+    pub namespace: String,
+    /// What tells this replica from others.
+    pub replica: String,
+    /// Which namespaces it looks at.
+    pub scope: Scope,
+    /// How long what is held is held.
+    pub timing: Timing,
+    /// How long nothing must change before what was applied counts.
+    pub settle: Duration,
+    /// The clock that everything goes by.
+    pub clock: Clock,
+    /// How services are reached.
+    pub connect: Box<dyn Connect>,
+}
+
+/// Runs until `stop`; then every pass that has begun is made to its end, and every Lease let go.
+///
+/// # Errors
+///
+/// [`ClusterError`] when the API server cannot be used at all.
+pub async fn run(setup: Setup, stop: oneshot::Receiver<()>) -> Result<(), ClusterError> {
+    let installation = installation(&setup).await?;
+    let (objects, watches) = Objects::watch(&setup.client, &setup.scope);
+    let mut watching = JoinSet::new();
+    for watch in watches {
+        watching.spawn(watch);
+    }
+    let keeper = Keeper::new(
+        setup.client.clone(),
+        &setup.namespace,
+        setup.replica.clone(),
+        setup.timing,
+    );
+    let holds = keeper.holds();
+    let (let_go, is_over) = watch::channel(false);
+    let keeping = tokio::spawn(keeper.run(is_over));
+    let reporter = EventReporter {
+        controller: MANAGER.to_owned(),
+        instance: Some(setup.replica),
+    };
+    let recorder = Recorder::new(setup.client.clone(), reporter);
+    let shared = Arc::new(Shared {
+        reporter: Reporter::new(setup.client.clone(), recorder, setup.clock.clone()),
+        client: setup.client,
+        objects,
+        holds,
+        installation,
+        clock: setup.clock,
+        connect: setup.connect,
+    });
+    shared.objects.ready().await;
+    tracing::info!("everything has been read once");
+    Supervisor::new(shared, setup.settle).supervise(stop).await;
+    let _ = let_go.send(true);
+    if let Err(error) = keeping.await {
+        tracing::error!(%error, "the Leases were not let go");
+    }
+    Ok(())
+}
+
+/// Another cluster is another installation: its namespace has another uid.
+async fn installation(setup: &Setup) -> Result<String, ClusterError> {
+    let namespaces: Api<Namespace> = Api::all(setup.client.clone());
+    let own = namespaces.get(&setup.namespace).await;
+    let own = own.map_err(|cause| ClusterError::OwnNamespace {
+        namespace: setup.namespace.clone(),
+        cause,
+    })?;
+    Ok(own.uid().unwrap_or_default())
+}

@@ -1,0 +1,197 @@
+//! The loop of one fleet for as long as this replica has it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use diarchy_clock::Clock;
+use diarchy_core::resource::{Kind, ObjectName};
+use diarchy_fleet::Consequence;
+use diarchy_operator::connect::Connect;
+use diarchy_operator::control_plane::{ControlPlane as _, Report};
+use diarchy_operator::error::OperatorError;
+use diarchy_operator::fleet_loop::{FleetLoop, Ground};
+use diarchy_operator::report::FleetReport;
+use diarchy_operator::status;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::Client;
+use tokio::sync::{Mutex, watch};
+
+use crate::holds::{Holds, Thing};
+use crate::objects::Objects;
+use crate::plane::FleetPlane;
+use crate::records::Records;
+use crate::statuses::{self, Reporter};
+use crate::tenant::TenantFleet;
+use crate::wanted::Wanted;
+
+/// What the loops of all fleets share.
+pub struct Shared {
+    /// The API server.
+    pub client: Client,
+    /// What the cluster holds.
+    pub objects: Objects,
+    /// What this replica holds.
+    pub holds: Holds,
+    /// Where statuses and events go.
+    pub reporter: Reporter,
+    /// The id of this installation.
+    pub installation: String,
+    /// The clock that everything goes by.
+    pub clock: Clock,
+    /// How services are reached.
+    pub connect: Box<dyn Connect>,
+}
+
+/// The first wait after a pass that failed; each further one is twice as long.
+const FIRST_WAIT: Duration = Duration::from_secs(5);
+
+/// Makes pass after pass over what is wanted, until it is wanted no more.
+///
+/// A pass that has begun is made to its end.
+pub async fn run(shared: Arc<Shared>, mut wanted: watch::Receiver<Wanted>) {
+    let first = wanted.borrow_and_update().clone();
+    let name = first.fleet.loaded.desired.fleet.clone();
+    let records = Records::new(
+        shared.client.clone(),
+        name.clone(),
+        owner(&name, &first.fleet.uid),
+    );
+    let records = Mutex::new(records);
+    let mut of_fleet = FleetLoop::default();
+    let mut failures = 0;
+    let mut now = first;
+    loop {
+        let interval = now.fleet.loaded.spec.interval();
+        let wait = match Box::pin(pass(&shared, &records, &mut of_fleet, &now)).await {
+            Ok(report) => {
+                failures = 0;
+                told(&name, &report);
+                interval
+            }
+            Err(error) => {
+                failures += 1;
+                let code = error.code();
+                tracing::warn!(fleet = %name, %code, %error, "a pass could not be made");
+                wait_after(&error, failures, interval)
+            }
+        };
+        let changed = tokio::select! {
+            () = shared.clock.sleep(wait) => Ok(()),
+            changed = differs(&mut wanted, &now) => changed,
+        };
+        if changed.is_err() {
+            return;
+        }
+        now = wanted.borrow_and_update().clone();
+    }
+}
+
+/// Ends when something is wanted for which a pass should be made; with an error when nothing is
+/// wanted any more.
+async fn differs(
+    wanted: &mut watch::Receiver<Wanted>,
+    before: &Wanted,
+) -> Result<(), watch::error::RecvError> {
+    wanted
+        .wait_for(|now| now.differs_from(before))
+        .await
+        .map(drop)
+}
+
+async fn pass(
+    shared: &Shared,
+    records: &Mutex<Records>,
+    of_fleet: &mut FleetLoop,
+    wanted: &Wanted,
+) -> Result<FleetReport, OperatorError> {
+    let plane = FleetPlane {
+        holds: &shared.holds,
+        estate: &estate(&wanted.fleet),
+        installation: &shared.installation,
+        clock: &shared.clock,
+        objects: &shared.objects,
+        wanted,
+        records,
+        reporter: &shared.reporter,
+    };
+    let ground = Ground {
+        plane: &plane,
+        clock: &shared.clock,
+        connect: shared.connect.as_ref(),
+        approve: false,
+    };
+    let fleet = &wanted.fleet;
+    let made = of_fleet
+        .pass(&ground, &fleet.loaded, &fleet.revision, &fleet.existing)
+        .await;
+    if let Err(error) = &made
+        && plane.may_send().is_ok()
+    {
+        report_failure(shared, wanted, error).await;
+    }
+    made
+}
+
+/// Says in the fleet's status why there was no pass.
+async fn report_failure(shared: &Shared, wanted: &Wanted, error: &OperatorError) {
+    let name = &wanted.fleet.loaded.desired.fleet;
+    let known = statuses::of_namespace(&shared.objects, &name.namespace);
+    let old = known.get(&(Kind::Fleet, name.clone()));
+    let report = Report {
+        kind: Kind::Fleet,
+        name: name.clone(),
+        status: status::failed(error, old, shared.clock.now()),
+    };
+    let reported = shared
+        .reporter
+        .report(&known, &wanted.tenant, &wanted.requests, vec![report])
+        .await;
+    if let Err(error) = reported {
+        tracing::warn!(fleet = %name, %error, "a failure was not reported");
+    }
+}
+
+/// What has to be mended by a person is looked at again when something changes, or as often as the
+/// estate; everything else sooner.
+fn wait_after(error: &OperatorError, failures: u32, interval: Duration) -> Duration {
+    match error.consequence() {
+        Consequence::FixInput | Consequence::WaitUntil(_) => interval,
+        Consequence::Retry => {
+            let doublings = failures.saturating_sub(1).min(10);
+            (FIRST_WAIT * 2_u32.pow(doublings)).min(interval)
+        }
+    }
+}
+
+fn told(name: &ObjectName, report: &FleetReport) {
+    tracing::info!(
+        fleet = %name,
+        devices = report.devices,
+        sent = report.sent,
+        waiting = report.waiting.is_some(),
+        stopped = report.stopped.as_deref(),
+        problems = report.problems.len(),
+        converged = report.is_converged(),
+        "made a pass"
+    );
+    for problem in &report.problems {
+        tracing::warn!(fleet = %name, "{problem}");
+    }
+}
+
+/// The estate that a fleet is written for.
+pub fn estate(fleet: &TenantFleet) -> Thing {
+    let spec = &fleet.loaded.spec;
+    Thing::estate(&spec.site_code(), &spec.tenant_id())
+}
+
+fn owner(fleet: &ObjectName, uid: &str) -> OwnerReference {
+    let resource = statuses::resource(Kind::Fleet);
+    OwnerReference {
+        api_version: resource.api_version,
+        kind: resource.kind,
+        name: fleet.name.clone(),
+        uid: uid.to_owned(),
+        ..OwnerReference::default()
+    }
+}

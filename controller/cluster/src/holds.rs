@@ -1,0 +1,410 @@
+//! The Leases of this installation: kept up to date, taken, renewed and let go.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use diarchy_core::digest::Digest;
+use futures::StreamExt as _;
+use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kube::api::{DeleteParams, PostParams};
+use kube::core::ObjectMeta;
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, Client, ResourceExt as _};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::lease::{Act, Seen, Timing, View, preferred};
+
+/// What says what a Lease is for.
+const LABEL: &str = "diarchy.dev/lease";
+/// In words, for people.
+const ABOUT: &str = "diarchy.dev/about";
+
+/// Something that one replica holds at a time.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Thing {
+    kind: &'static str,
+    about: String,
+}
+
+impl Thing {
+    /// What all replicas leave to one of them.
+    pub fn leadership() -> Self {
+        Self {
+            kind: "leader",
+            about: "what is written of no estate".to_owned(),
+        }
+    }
+
+    /// An estate. Fleets that are written for the same one share it.
+    pub fn estate(site_code: &str, tenant_id: &str) -> Self {
+        Self {
+            kind: "estate",
+            about: format!("site {site_code} and tenant {tenant_id}"),
+        }
+    }
+
+    fn replica(name: &str) -> Self {
+        Self {
+            kind: "replica",
+            about: name.to_owned(),
+        }
+    }
+
+    /// The name of its Lease.
+    fn lease(&self) -> String {
+        let digest = Digest::of_lines([self.kind, &self.about]).to_string();
+        let digest: String = digest.chars().skip("sha256:".len()).take(16).collect();
+        format!("diarchy-{}-{digest}", self.kind)
+    }
+}
+
+/// What this replica holds.
+#[derive(Clone)]
+pub struct Holds {
+    timing: Timing,
+    inner: Arc<Mutex<Inner>>,
+    changes: Arc<watch::Sender<u64>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// What there is to hold, and whether something of it goes on here.
+    things: BTreeMap<Thing, bool>,
+    /// By thing, when it was last asked for.
+    asked: BTreeMap<Thing, Instant>,
+}
+
+impl Holds {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says what there is to hold, and which of it is `busy` here.
+    pub fn want(&self, things: BTreeMap<Thing, bool>) {
+        let mut inner = self.inner();
+        if inner.things != things {
+            inner.things = things;
+            drop(inner);
+            self.changes.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// Whether this replica holds `thing`.
+    pub fn has(&self, thing: &Thing) -> bool {
+        let asked = self.inner().asked.get(thing).copied();
+        asked.is_some_and(|asked| Instant::now() < self.timing.until(asked))
+    }
+
+    /// Whether a request that is sent now ends before the hold does.
+    pub fn may_send(&self, thing: &Thing) -> bool {
+        let asked = self.inner().asked.get(thing).copied();
+        self.timing.may_send(asked, Instant::now())
+    }
+
+    /// Tells of every change of what is held or wanted.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    fn note(&self, thing: &Thing, asked: Option<Instant>) {
+        let mut inner = self.inner();
+        let before = inner.asked.contains_key(thing);
+        match asked {
+            Some(asked) => inner.asked.insert(thing.clone(), asked),
+            None => inner.asked.remove(thing),
+        };
+        drop(inner);
+        if before != asked.is_some() {
+            self.changes.send_modify(|count| *count += 1);
+        }
+    }
+}
+
+/// Keeps the Leases of one replica.
+pub struct Keeper {
+    api: Api<Lease>,
+    own: String,
+    timing: Timing,
+    holds: Holds,
+    known: BTreeMap<String, Known>,
+}
+
+struct Known {
+    lease: Lease,
+    seen: Seen,
+}
+
+impl Keeper {
+    /// For the replica called `own`, with Leases in `namespace`.
+    pub fn new(client: Client, namespace: &str, own: String, timing: Timing) -> Self {
+        let holds = Holds {
+            timing,
+            inner: Arc::default(),
+            changes: Arc::new(watch::channel(0).0),
+        };
+        Self {
+            api: Api::namespaced(client, namespace),
+            own,
+            timing,
+            holds,
+            known: BTreeMap::new(),
+        }
+    }
+
+    /// What is held.
+    pub fn holds(&self) -> Holds {
+        self.holds.clone()
+    }
+
+    /// Keeps the Leases until `stop`, and lets everything go then that is not busy.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let config = watcher::Config::default().labels(LABEL);
+        let leases = watcher(self.api.clone(), config).default_backoff();
+        futures::pin_mut!(leases);
+        let mut tick = tokio::time::interval(self.timing.renew / 4);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut changes = self.holds.changes();
+        let mut is_known = false;
+        loop {
+            tokio::select! {
+                event = leases.next() => match event {
+                    Some(Ok(event)) => is_known |= self.see(event),
+                    Some(Err(error)) => tracing::warn!(%error, "the watch of Leases was interrupted"),
+                    None => return,
+                },
+                _ = tick.tick() => {}
+                _ = changes.changed() => {}
+                _ = stop.wait_for(|stop| *stop) => break,
+            }
+            if is_known {
+                self.keep().await;
+            }
+        }
+        self.let_go().await;
+    }
+
+    /// Takes note of what is there. Whether everything is known now.
+    fn see(&mut self, event: Event<Lease>) -> bool {
+        match event {
+            Event::Init => false,
+            Event::InitDone => true,
+            Event::InitApply(lease) | Event::Apply(lease) => {
+                self.see_one(lease);
+                false
+            }
+            Event::Delete(lease) => {
+                self.known.remove(&lease.name_any());
+                false
+            }
+        }
+    }
+
+    fn see_one(&mut self, lease: Lease) {
+        let name = lease.name_any();
+        let version = lease.resource_version();
+        if let Some(known) = self.known.get(&name)
+            && known.lease.resource_version() == version
+        {
+            return;
+        }
+        let spec = lease.spec.clone().unwrap_or_default();
+        let seconds = spec.lease_duration_seconds.unwrap_or_default();
+        let seen = Seen {
+            holder: spec.holder_identity.filter(|holder| !holder.is_empty()),
+            duration: Duration::from_secs(u64::try_from(seconds).unwrap_or_default()),
+            since: Instant::now(),
+        };
+        self.known.insert(name, Known { lease, seen });
+    }
+
+    /// Does with each Lease what is to be done now.
+    async fn keep(&mut self) {
+        let live = self.live();
+        let (things, held) = {
+            let inner = self.holds.inner();
+            (inner.things.clone(), inner.asked.clone())
+        };
+        let own = Thing::replica(&self.own);
+        self.act(&own, true, false, held.get(&own).copied()).await;
+        let all: BTreeSet<&Thing> = things.keys().chain(held.keys()).collect();
+        for thing in all {
+            if *thing == own {
+                continue;
+            }
+            let busy = things.get(thing).copied();
+            let wanted =
+                busy.is_some() && preferred(&thing.lease(), &live) == Some(self.own.as_str());
+            let asked = held.get(thing).copied();
+            self.act(thing, wanted, busy.unwrap_or(false), asked).await;
+        }
+    }
+
+    /// The replicas that there are, this one among them.
+    fn live(&self) -> BTreeSet<String> {
+        let now = Instant::now();
+        let others = self.known.values().filter_map(|known| {
+            let is_replica = known.lease.labels().get(LABEL).map(String::as_str) == Some("replica");
+            let is_live = is_replica && !self.timing.is_over(&known.seen, now);
+            known.seen.holder.clone().filter(|_| is_live)
+        });
+        others.chain([self.own.clone()]).collect()
+    }
+
+    async fn act(&mut self, thing: &Thing, wanted: bool, busy: bool, asked: Option<Instant>) {
+        let name = thing.lease();
+        let now = Instant::now();
+        let known = self.known.get(&name);
+        let is_own = known.is_some_and(|known| known.seen.holder.as_deref() == Some(&self.own));
+        let is_over = asked.is_some_and(|asked| now >= self.timing.until(asked));
+        let asked = asked.filter(|_| is_own && !is_over);
+        if asked.is_none() {
+            self.holds.note(thing, None);
+        }
+        let view = View {
+            own: &self.own,
+            wanted,
+            busy,
+            seen: known.map(|known| &known.seen),
+            asked,
+        };
+        let written = match self.timing.act(view, now) {
+            Act::Wait => return,
+            Act::Create => self.create(thing).await,
+            Act::Take | Act::Renew => self.hold(&name).await,
+            Act::Release => {
+                self.holds.note(thing, None);
+                self.release(&name).await
+            }
+        };
+        match written {
+            Ok(lease) => {
+                self.see_one(lease);
+                let is_own = self
+                    .known
+                    .get(&name)
+                    .is_some_and(|known| known.seen.holder.as_deref() == Some(&self.own));
+                self.holds.note(thing, is_own.then_some(now));
+            }
+            Err(error) => {
+                tracing::debug!(lease = name, %error, "a Lease was not written");
+                self.look_again(&name).await;
+            }
+        }
+    }
+
+    /// After a write that failed: somebody else may have written.
+    async fn look_again(&mut self, name: &str) {
+        match self.in_time(self.api.get_opt(name)).await {
+            Ok(Some(lease)) => self.see_one(lease),
+            Ok(None) => {
+                self.known.remove(name);
+            }
+            Err(error) => tracing::warn!(lease = name, %error, "a Lease cannot be read"),
+        }
+    }
+
+    async fn create(&self, thing: &Thing) -> Result<Lease, LeaseError> {
+        let text = |text: &str| text.to_owned();
+        let lease = Lease {
+            metadata: ObjectMeta {
+                name: Some(thing.lease()),
+                labels: Some([(text(LABEL), text(thing.kind))].into()),
+                annotations: Some([(text(ABOUT), thing.about.clone())].into()),
+                ..ObjectMeta::default()
+            },
+            spec: Some(self.held(None)),
+        };
+        self.in_time(self.api.create(&PostParams::default(), &lease))
+            .await
+    }
+
+    /// Takes or renews: only if nobody has written it since it was last seen.
+    async fn hold(&self, name: &str) -> Result<Lease, LeaseError> {
+        let Some(known) = self.known.get(name) else {
+            return Err(LeaseError::Gone);
+        };
+        let mut lease = known.lease.clone();
+        lease.metadata.managed_fields = None;
+        lease.spec = Some(self.held(lease.spec.as_ref()));
+        self.in_time(self.api.replace(name, &PostParams::default(), &lease))
+            .await
+    }
+
+    async fn release(&self, name: &str) -> Result<Lease, LeaseError> {
+        let Some(known) = self.known.get(name) else {
+            return Err(LeaseError::Gone);
+        };
+        let mut lease = known.lease.clone();
+        lease.metadata.managed_fields = None;
+        if let Some(spec) = &mut lease.spec {
+            spec.holder_identity = None;
+            spec.renew_time = Some(MicroTime(Timestamp::now()));
+        }
+        self.in_time(self.api.replace(name, &PostParams::default(), &lease))
+            .await
+    }
+
+    fn held(&self, before: Option<&LeaseSpec>) -> LeaseSpec {
+        let now = Some(MicroTime(Timestamp::now()));
+        let is_same = before.is_some_and(|spec| spec.holder_identity.as_ref() == Some(&self.own));
+        let transitions = before
+            .and_then(|spec| spec.lease_transitions)
+            .map_or(0, |count| if is_same { count } else { count + 1 });
+        LeaseSpec {
+            holder_identity: Some(self.own.clone()),
+            lease_duration_seconds: i32::try_from(self.timing.duration.as_secs()).ok(),
+            acquire_time: match before {
+                Some(spec) if is_same => spec.acquire_time.clone(),
+                _ => now.clone(),
+            },
+            renew_time: now,
+            lease_transitions: Some(transitions),
+            ..LeaseSpec::default()
+        }
+    }
+
+    /// A request that hangs is given up before the next renewal is due.
+    async fn in_time<T>(
+        &self,
+        request: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, LeaseError> {
+        match tokio::time::timeout(self.timing.renew, request).await {
+            Ok(answer) => answer.map_err(LeaseError::from),
+            Err(_) => Err(LeaseError::Late),
+        }
+    }
+
+    /// Lets everything go, so that others need not wait.
+    async fn let_go(&mut self) {
+        let held: Vec<Thing> = self.holds.inner().asked.keys().cloned().collect();
+        for thing in held {
+            self.holds.note(&thing, None);
+            let name = thing.lease();
+            let written = if thing.kind == "replica" {
+                let how = DeleteParams::default();
+                self.in_time(self.api.delete(&name, &how)).await.map(drop)
+            } else {
+                self.release(&name).await.map(drop)
+            };
+            if let Err(error) = written {
+                tracing::debug!(lease = name, %error, "a Lease was not let go");
+            }
+        }
+    }
+}
+
+/// Why a Lease was not written.
+#[derive(Debug, thiserror::Error)]
+enum LeaseError {
+    #[error("it is gone")]
+    Gone,
+    #[error("no answer came in time")]
+    Late,
+    #[error(transparent)]
+    Api(#[from] kube::Error),
+}

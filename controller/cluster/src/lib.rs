@@ -1,0 +1,25 @@
+//! Diarchy in a Kubernetes cluster: the API server as the loop's control plane.
+//!
+//! What users apply is watched and assembled into what decisions need; the loop of
+//! `diarchy-operator` makes its passes over it; what it remembers, asks and reports goes back to the
+//! API server. Nothing is decided here.
+
+mod controller;
+mod error;
+mod fleet_task;
+mod holds;
+mod lease;
+mod objects;
+mod plane;
+mod records;
+mod settling;
+mod statuses;
+mod supervisor;
+mod tenant;
+mod wanted;
+
+pub use controller::{Setup, run};
+pub use error::ClusterError;
+pub use lease::Timing;
+pub use objects::Scope;
+pub use settling::SETTLE;

@@ -1,0 +1,178 @@
+//! What the cluster holds of our kinds, kept up to date by watches.
+//!
+//! An object that cannot be decoded is kept as one that exists: it freezes itself and nothing else.
+
+use std::sync::Arc;
+
+use diarchy_crds::{Approval, CoManagementPolicy, DeviceGroup, Fleet, WorkloadAssignment};
+use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use kube::core::{DeserializeGuard, NamespaceResourceScope};
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{self, Store};
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, Client, Resource, ResourceExt as _};
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+
+/// An object, or what is known of one that cannot be decoded.
+pub type Guarded<K> = DeserializeGuard<K>;
+
+/// Which namespaces are looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// Every one.
+    Cluster,
+    /// These.
+    Namespaces(Vec<String>),
+}
+
+/// The objects of one kind.
+#[derive(Clone)]
+pub struct Cached<K: Resource<DynamicType = ()> + Clone + 'static>(Vec<Store<Guarded<K>>>);
+
+impl<K: Resource<DynamicType = ()> + Clone + 'static> Cached<K> {
+    /// Every object, by namespace and name.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Guarded<K>>> {
+        let mut objects: Vec<_> = self.0.iter().flat_map(Store::state).collect();
+        objects.sort_by_key(|object| (object.namespace(), object.name_any()));
+        objects
+    }
+
+    async fn ready(&self) {
+        for store in &self.0 {
+            // A writer is dropped only when everything ends.
+            if store.wait_until_ready().await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// What the cluster holds of our kinds.
+#[derive(Clone)]
+pub struct Objects {
+    /// The fleets.
+    pub fleets: Cached<Fleet>,
+    /// The groups.
+    pub groups: Cached<DeviceGroup>,
+    /// The policies.
+    pub policies: Cached<CoManagementPolicy>,
+    /// The assignments.
+    pub assignments: Cached<WorkloadAssignment>,
+    /// The approvals.
+    pub approvals: Cached<Approval>,
+    changes: watch::Receiver<u64>,
+}
+
+/// What keeps [`Objects`] up to date for as long as it is polled.
+pub type Watches = Vec<BoxFuture<'static, ()>>;
+
+impl Objects {
+    /// Begins to watch.
+    #[must_use]
+    pub fn watch(client: &Client, scope: &Scope) -> (Self, Watches) {
+        let (sender, changes) = watch::channel(0);
+        let mut watching = Watching {
+            client,
+            scope,
+            changes: Arc::new(sender),
+            watches: Vec::new(),
+        };
+        let objects = Self {
+            fleets: watching.kind(),
+            groups: watching.kind(),
+            policies: watching.kind(),
+            assignments: watching.kind(),
+            approvals: watching.kind(),
+            changes,
+        };
+        (objects, watching.watches)
+    }
+
+    /// Ends when every kind has been read once.
+    pub async fn ready(&self) {
+        self.fleets.ready().await;
+        self.groups.ready().await;
+        self.policies.ready().await;
+        self.assignments.ready().await;
+        self.approvals.ready().await;
+    }
+
+    /// Whether anything has changed since this was last asked of `seen`.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.clone()
+    }
+}
+
+struct Watching<'a> {
+    client: &'a Client,
+    scope: &'a Scope,
+    changes: Arc<watch::Sender<u64>>,
+    watches: Watches,
+}
+
+impl Watching<'_> {
+    fn kind<K>(&mut self) -> Cached<K>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + DeserializeOwned
+            + std::fmt::Debug
+            + Send
+            + Sync
+            + 'static,
+    {
+        let apis: Vec<Api<Guarded<K>>> = match self.scope {
+            Scope::Cluster => vec![Api::all(self.client.clone())],
+            Scope::Namespaces(names) => names
+                .iter()
+                .map(|name| Api::namespaced(self.client.clone(), name))
+                .collect(),
+        };
+        let stores = apis.into_iter().map(|api| {
+            let (store, writer) = reflector::store();
+            let changes = Arc::clone(&self.changes);
+            self.watches.push(Box::pin(keep(api, writer, changes)));
+            store
+        });
+        Cached(stores.collect())
+    }
+}
+
+/// Keeps a store up to date. A watch that breaks is taken up again, later each time.
+async fn keep<K>(
+    api: Api<Guarded<K>>,
+    mut writer: Writer<Guarded<K>>,
+    changes: Arc<watch::Sender<u64>>,
+) where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
+{
+    let stream = watcher(api, watcher::Config::default())
+        .default_backoff()
+        .modify(strip);
+    futures::pin_mut!(stream);
+    while let Some(event) = stream.next().await {
+        match event {
+            Ok(event) => {
+                writer.apply_watcher_event(&event);
+                // Until a list is complete the store has what was there before.
+                if !matches!(event, Event::Init | Event::InitApply(_)) {
+                    changes.send_modify(|count| *count += 1);
+                }
+            }
+            Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "a watch was interrupted"),
+        }
+    }
+}
+
+/// Drops what nobody here reads and what may be larger than the object itself.
+fn strip<K: Resource<DynamicType = ()>>(object: &mut Guarded<K>) {
+    object.managed_fields_mut().clear();
+    object
+        .annotations_mut()
+        .remove("kubectl.kubernetes.io/last-applied-configuration");
+}

@@ -1,0 +1,136 @@
+//! One fleet's control plane in a cluster, for one pass.
+
+use diarchy_clock::Clock;
+use diarchy_core::resource::ObjectName;
+use diarchy_crds::Approval;
+use diarchy_crds::approval::TargetKind;
+use diarchy_operator::audit::Entry;
+use diarchy_operator::control_plane::{ControlPlane, Loaded, Report, Statuses};
+use diarchy_operator::error::OperatorError;
+use diarchy_operator::memory::FleetMemory;
+use diarchy_operator::store::GivenApproval;
+use jiff::Timestamp;
+use kube::{Resource as _, ResourceExt as _};
+use tokio::sync::Mutex;
+
+use crate::holds::{Holds, Thing};
+use crate::objects::Objects;
+use crate::records::Records;
+use crate::statuses::{self, Reporter};
+use crate::wanted::Wanted;
+
+/// One fleet's control plane, for one pass.
+pub struct FleetPlane<'a> {
+    /// The id of this installation.
+    pub installation: &'a str,
+    /// The clock that everything goes by.
+    pub clock: &'a Clock,
+    /// What the cluster holds.
+    pub objects: &'a Objects,
+    /// What the pass is made for.
+    pub wanted: &'a Wanted,
+    /// What this replica holds.
+    pub holds: &'a Holds,
+    /// The estate that the fleet is written for.
+    pub estate: &'a Thing,
+    /// What is remembered of the fleet.
+    pub records: &'a Mutex<Records>,
+    /// Where statuses and events go.
+    pub reporter: &'a Reporter,
+}
+
+impl ControlPlane for FleetPlane<'_> {
+    async fn load(&self, fleet: &ObjectName) -> Result<Loaded, OperatorError> {
+        let memory = self.records.lock().await.load().await?;
+        Ok(Loaded {
+            installation: self.installation.to_owned(),
+            approval: self.approval(fleet, &memory),
+            statuses: self.statuses(fleet),
+            memory,
+        })
+    }
+
+    fn may_send(&self) -> Result<(), OperatorError> {
+        if self.holds.may_send(self.estate) {
+            return Ok(());
+        }
+        let fleet = &self.wanted.fleet.loaded.desired.fleet;
+        Err(OperatorError::NotHolder(format!("the estate of {fleet}")))
+    }
+
+    async fn remember(&self, _: &ObjectName, memory: &FleetMemory) -> Result<(), OperatorError> {
+        self.may_send()?;
+        self.records.lock().await.save(memory).await
+    }
+
+    async fn approve(&self, approval: &GivenApproval) -> Result<(), OperatorError> {
+        // Nobody is told to approve by itself in a cluster.
+        let digest = &approval.digest;
+        Err(OperatorError::Internal(format!(
+            "{digest} would be approved without a person"
+        )))
+    }
+
+    async fn audit(&self, entries: &[Entry]) -> Result<(), OperatorError> {
+        for entry in entries {
+            let line = serde_json::to_string(entry)
+                .map_err(|error| OperatorError::Internal(error.to_string()))?;
+            tracing::info!(target: "diarchy::audit", "{line}");
+        }
+        Ok(())
+    }
+
+    async fn report(&self, reports: Vec<Report>) -> Result<(), OperatorError> {
+        self.may_send()?;
+        let namespace = &self.wanted.fleet.loaded.desired.fleet.namespace;
+        let known = statuses::of_namespace(self.objects, namespace);
+        let Wanted {
+            tenant, requests, ..
+        } = self.wanted;
+        self.reporter
+            .report(&known, tenant, requests, reports)
+            .await
+    }
+}
+
+impl FleetPlane<'_> {
+    /// The last yes that counts for what waits.
+    fn approval(&self, fleet: &ObjectName, memory: &FleetMemory) -> Option<GivenApproval> {
+        let waiting = memory.waiting.as_ref()?;
+        let digest = waiting.digest.to_string();
+        let now = self.clock.now();
+        let counts = |approval: &Approval, expires: Timestamp| {
+            let target = &approval.spec.target_ref;
+            target.kind == TargetKind::Fleet
+                && target.name.as_str() == fleet.name
+                && target.uid == self.wanted.fleet.uid
+                && approval.spec.digest == digest
+                && now < expires
+                && approval.meta().deletion_timestamp.is_none()
+        };
+        self.objects
+            .approvals
+            .all()
+            .into_iter()
+            .filter(|approval| approval.namespace().as_deref() == Some(&fleet.namespace))
+            .filter_map(|approval| {
+                let decoded = approval.0.as_ref().ok()?;
+                let expires = decoded.spec.expires.as_str().parse().ok()?;
+                let id = decoded.uid()?;
+                let is_fresh = !memory.spent.contains_key(&id);
+                (is_fresh && counts(decoded, expires)).then(|| GivenApproval {
+                    digest: digest.clone(),
+                    revision: waiting.revision.clone(),
+                    approver: decoded.spec.approver.clone(),
+                    at: decoded.creation_timestamp().map_or(now, |time| time.0),
+                    expires: Some(expires),
+                    id: Some(id),
+                })
+            })
+            .max_by_key(|given| given.at)
+    }
+
+    fn statuses(&self, fleet: &ObjectName) -> Statuses {
+        statuses::of_namespace(self.objects, &fleet.namespace)
+    }
+}

@@ -1,0 +1,347 @@
+//! Statuses: written by server-side apply, only when they say something new, and told as events when
+//! a resource becomes ready or stops being so.
+
+use std::collections::BTreeMap;
+
+use diarchy_clock::Clock;
+use diarchy_core::resource::{GROUP, Kind, ObjectName, VERSION};
+use diarchy_operator::control_plane::{Report, Statuses};
+use diarchy_operator::error::OperatorError;
+use futures::StreamExt as _;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::core::{ApiResource, GroupVersionKind};
+use kube::runtime::events::{Event, EventType, Recorder};
+use kube::{Api, Client, Resource, ResourceExt as _};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::objects::{Cached, Objects};
+use crate::tenant::{Key, Tenant, Version, key};
+
+/// Who writes statuses, as field managers are named.
+pub const MANAGER: &str = "diarchy-controller";
+
+/// How many statuses are written at once.
+const AT_ONCE: usize = 8;
+
+/// Writes statuses and events.
+#[derive(Clone)]
+pub struct Reporter {
+    client: Client,
+    recorder: Recorder,
+    clock: Clock,
+}
+
+/// The statuses of a namespace as the API server has them.
+pub fn of_namespace(objects: &Objects, namespace: &str) -> Statuses {
+    let mut statuses = Statuses::new();
+    collect(
+        &objects.fleets,
+        Kind::Fleet,
+        namespace,
+        &mut statuses,
+        |one| &one.status,
+    );
+    collect(
+        &objects.groups,
+        Kind::DeviceGroup,
+        namespace,
+        &mut statuses,
+        |one| &one.status,
+    );
+    collect(
+        &objects.policies,
+        Kind::CoManagementPolicy,
+        namespace,
+        &mut statuses,
+        |one| &one.status,
+    );
+    collect(
+        &objects.assignments,
+        Kind::WorkloadAssignment,
+        namespace,
+        &mut statuses,
+        |one| &one.status,
+    );
+    statuses
+}
+
+fn collect<K, S: Serialize>(
+    objects: &Cached<K>,
+    kind: Kind,
+    namespace: &str,
+    into: &mut Statuses,
+    status: impl Fn(&K) -> &Option<S>,
+) where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    for object in objects.all() {
+        if object.namespace().as_deref() != Some(namespace) {
+            continue;
+        }
+        if let Ok(decoded) = &object.0
+            && let Some(status) = status(decoded)
+            && let Ok(status) = serde_json::to_value(status)
+        {
+            into.insert(key(kind, &*object), status);
+        }
+    }
+}
+
+impl Reporter {
+    /// Writes as `recorder` reports, with the times of `clock`.
+    pub const fn new(client: Client, recorder: Recorder, clock: Clock) -> Self {
+        Self {
+            client,
+            recorder,
+            clock,
+        }
+    }
+
+    /// Writes those of `reports` that say something else than the `known` statuses, for the versions
+    /// that `tenant` was made of, as answers to `requests`. What is wrong with an object stands before
+    /// what a pass says of it.
+    pub async fn report(
+        &self,
+        known: &Statuses,
+        tenant: &Tenant,
+        requests: &BTreeMap<Key, String>,
+        reports: Vec<Report>,
+    ) -> Result<(), OperatorError> {
+        let now = self.clock.now();
+        let writes: Vec<Write> = reports
+            .into_iter()
+            .filter_map(|report| {
+                let key = (report.kind, report.name);
+                let version = tenant.versions.get(&key)?.clone();
+                let before = known.get(&key).cloned();
+                let about = About {
+                    version: &version,
+                    problem: tenant.problems.get(&key).map(String::as_str),
+                    requested: requests.get(&key).map(String::as_str),
+                    before: before.as_ref(),
+                    now,
+                };
+                let status = about.complete(report.status);
+                let is_new = before.as_ref() != Some(&status);
+                is_new.then_some(Write {
+                    key,
+                    version,
+                    before,
+                    status,
+                })
+            })
+            .collect();
+        let written: Vec<Result<(), OperatorError>> = futures::stream::iter(writes)
+            .map(|write| self.write(write))
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await;
+        written.into_iter().collect()
+    }
+
+    /// Says what is wrong with the objects of a namespace that no pass reports of.
+    pub async fn report_problems(
+        &self,
+        objects: &Objects,
+        tenant: &Tenant,
+        namespace: &str,
+    ) -> Result<(), OperatorError> {
+        let known = of_namespace(objects, namespace);
+        let reports = tenant
+            .unreported()
+            .map(|key| Report {
+                kind: key.0,
+                name: key.1.clone(),
+                status: known.get(key).cloned().unwrap_or_else(|| json!({})),
+            })
+            .collect();
+        self.report(&known, tenant, &BTreeMap::new(), reports).await
+    }
+
+    async fn write(&self, write: Write) -> Result<(), OperatorError> {
+        let Write {
+            key: (kind, name),
+            version,
+            before,
+            status,
+        } = write;
+        let resource = resource(kind);
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), &name.namespace, &resource);
+        let body = json!({
+            "apiVersion": resource.api_version,
+            "kind": resource.kind,
+            // A namesake made meanwhile is another object.
+            "metadata": { "name": name.name, "uid": version.uid },
+            "status": status,
+        });
+        let options = PatchParams::apply(MANAGER).force();
+        match api
+            .patch_status(&name.name, &options, &Patch::Apply(&body))
+            .await
+        {
+            Ok(_) => {}
+            // It is gone, or another of its name has taken its place: nothing is left to report.
+            Err(kube::Error::Api(answer))
+                if answer.is_not_found() || answer.is_conflict() || answer.is_invalid() =>
+            {
+                tracing::info!(%kind, %name, %answer, "a status was not written");
+                return Ok(());
+            }
+            Err(error) => {
+                return Err(OperatorError::State {
+                    file: format!("the status of {kind}/{name}"),
+                    cause: error.to_string(),
+                    remedy: "see whether the API server can be reached; it is tried again in the next pass".to_owned(),
+                });
+            }
+        }
+        self.tell(&resource, &name, &version, before.as_ref(), &status)
+            .await;
+        Ok(())
+    }
+
+    /// Tells of a resource that became ready, or stopped being so, or is so for another reason.
+    async fn tell(
+        &self,
+        resource: &ApiResource,
+        name: &ObjectName,
+        version: &Version,
+        before: Option<&Value>,
+        status: &Value,
+    ) {
+        let Some(ready) = condition(status, "Ready") else {
+            return;
+        };
+        let same =
+            |old: &Value| old["status"] == ready["status"] && old["reason"] == ready["reason"];
+        if before
+            .and_then(|old| condition(old, "Ready"))
+            .is_some_and(same)
+        {
+            return;
+        }
+        let text = |field: &str| ready[field].as_str().unwrap_or_default().to_owned();
+        let event = Event {
+            type_: if ready["status"] == "True" {
+                EventType::Normal
+            } else {
+                EventType::Warning
+            },
+            reason: text("reason"),
+            note: Some(text("message").chars().take(1024).collect()),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+        };
+        self.publish(&event, resource, name, version).await;
+    }
+
+    /// Publishes an event about an object. One that is lost is only logged.
+    pub async fn publish(
+        &self,
+        event: &Event,
+        resource: &ApiResource,
+        name: &ObjectName,
+        version: &Version,
+    ) {
+        let about = ObjectReference {
+            api_version: Some(resource.api_version.clone()),
+            kind: Some(resource.kind.clone()),
+            namespace: Some(name.namespace.clone()),
+            name: Some(name.name.clone()),
+            uid: Some(version.uid.clone()),
+            ..ObjectReference::default()
+        };
+        if let Err(error) = self.recorder.publish(event, &about).await {
+            tracing::warn!(%name, %error, "an event was not published");
+        }
+    }
+}
+
+/// A status to be written.
+struct Write {
+    key: Key,
+    version: Version,
+    before: Option<Value>,
+    status: Value,
+}
+
+/// How the API server calls a kind.
+pub fn resource(kind: Kind) -> ApiResource {
+    ApiResource::from_gvk_with_plural(
+        &GroupVersionKind::gvk(GROUP, VERSION, kind.name()),
+        &format!("{}s", kind.name().to_lowercase()).replace("policys", "policies"),
+    )
+}
+
+fn condition<'a>(status: &'a Value, name: &str) -> Option<&'a Value> {
+    status["conditions"]
+        .as_array()?
+        .iter()
+        .find(|condition| condition["type"] == name)
+}
+
+/// What only the control plane knows of an object.
+struct About<'a> {
+    version: &'a Version,
+    /// What is wrong with the object itself.
+    problem: Option<&'a str>,
+    /// The request for a pass that is answered.
+    requested: Option<&'a str>,
+    before: Option<&'a Value>,
+    now: Timestamp,
+}
+
+impl About<'_> {
+    /// A status with everything that only the control plane knows.
+    fn complete(&self, mut status: Value) -> Value {
+        if let Some(problem) = self.problem {
+            status["conditions"] = self.invalid(&status, problem);
+        }
+        status["observedGeneration"] = json!(self.version.generation);
+        if let Some(conditions) = status["conditions"].as_array_mut() {
+            for condition in conditions {
+                condition["observedGeneration"] = json!(self.version.generation);
+            }
+        }
+        let handled = self.before.map(|old| &old["lastHandledReconcileAt"]);
+        if let Some(requested) = self.requested {
+            status["lastHandledReconcileAt"] = json!(requested);
+        } else if let Some(handled) = handled.filter(|handled| handled.is_string()) {
+            status["lastHandledReconcileAt"] = handled.clone();
+        }
+        status
+    }
+
+    /// The conditions of an object that is not carried out: a person must mend it first.
+    fn invalid(&self, status: &Value, problem: &str) -> Value {
+        let one = |name: &str, holds: &str| {
+            json!({
+                "type": name,
+                "status": holds,
+                "reason": "Invalid",
+                "message": problem,
+                "lastTransitionTime": self.since(name, holds),
+            })
+        };
+        let others = status["conditions"].as_array().cloned().unwrap_or_default();
+        let others = others
+            .into_iter()
+            .filter(|condition| condition["type"] != "Ready" && condition["type"] != "Stalled");
+        [one("Ready", "False"), one("Stalled", "True")]
+            .into_iter()
+            .chain(others)
+            .collect()
+    }
+
+    fn since(&self, name: &str, holds: &str) -> Value {
+        let old = self.before.and_then(|old| condition(old, name));
+        match old.filter(|old| old["status"] == holds) {
+            Some(old) => old["lastTransitionTime"].clone(),
+            None => json!(self.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Which fleet has a loop here, and what each is to carry out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use diarchy_core::resource::ObjectName;
+use tokio::sync::{oneshot, watch};
+use tokio::task::{Id, JoinSet};
+use tokio::time::Instant;
+
+use crate::fleet_task::{self, Shared};
+use crate::holds::Thing;
+use crate::settling::Settling;
+use crate::tenant::{self, Key, Tenant, Version, assemble};
+use crate::wanted::{Said, Wanted};
+
+/// Changes that come closer together than this are looked at together.
+const TOGETHER: Duration = Duration::from_millis(200);
+
+/// Which loop there is of a fleet, told from one of a namesake.
+type FleetKey = (ObjectName, String);
+
+/// Keeps a loop for each fleet whose estate this replica holds.
+pub struct Supervisor {
+    shared: Arc<Shared>,
+    settling: Settling<BTreeMap<Key, Version>>,
+    tenants: BTreeMap<String, Arc<Tenant>>,
+    fleets: BTreeMap<FleetKey, watch::Sender<Wanted>>,
+    tasks: JoinSet<()>,
+    /// The loops that have not ended yet, those included that are wanted no more.
+    running: BTreeMap<Id, (ObjectName, Thing)>,
+    /// The namespaces of which it has not been said yet what is wrong with them.
+    unreported: BTreeSet<String>,
+}
+
+impl Supervisor {
+    /// One that knows nothing yet. What is applied counts when it has not changed for as long as
+    /// `settle`.
+    pub fn new(shared: Arc<Shared>, settle: Duration) -> Self {
+        Self {
+            shared,
+            settling: Settling::new(settle),
+            tenants: BTreeMap::new(),
+            fleets: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            running: BTreeMap::new(),
+            unreported: BTreeSet::new(),
+        }
+    }
+
+    /// Looks whenever something changes, until `stop`; then waits until every loop has ended.
+    pub async fn supervise(mut self, mut stop: oneshot::Receiver<()>) {
+        let mut changes = self.shared.objects.changes();
+        let mut holds = self.shared.holds.changes();
+        loop {
+            changes.borrow_and_update();
+            holds.borrow_and_update();
+            self.look().await;
+            let settles = self.settling.next();
+            let settled = async {
+                match settles {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                // Nobody who could ask to stop is left: then nobody wants the loops either.
+                _ = &mut stop => break,
+                () = settled => {}
+                _ = holds.changed() => {}
+                change = changes.changed() => {
+                    if change.is_err() {
+                        break;
+                    }
+                    tokio::time::sleep(TOGETHER).await;
+                }
+                Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
+            }
+        }
+        self.fleets.clear();
+        while let Some(ended) = self.tasks.join_next_with_id().await {
+            self.ended(ended);
+        }
+    }
+
+    fn ended(&mut self, ended: Result<(Id, ()), tokio::task::JoinError>) {
+        let id = match ended {
+            Ok((id, ())) => id,
+            Err(error) => {
+                tracing::error!(%error, "the loop of a fleet broke");
+                error.id()
+            }
+        };
+        self.running.remove(&id);
+        self.fleets.retain(|_, wanted| !wanted.is_closed());
+    }
+
+    /// Looks at what there is now.
+    async fn look(&mut self) {
+        let objects = &self.shared.objects;
+        let there = tenant::versions(objects);
+        for namespace in self.settling.look(there, Instant::now()) {
+            let tenant = Arc::new(assemble(objects, &namespace));
+            if tenant.versions.is_empty() {
+                self.tenants.remove(&namespace);
+            } else {
+                self.unreported.insert(namespace.clone());
+                self.tenants.insert(namespace, tenant);
+            }
+        }
+        self.report_problems().await;
+        let wanted = self.wanted();
+        self.hold(&wanted);
+        self.carry_on(wanted);
+    }
+
+    /// What each fleet's loop is to carry out, wherever it is.
+    fn wanted(&self) -> BTreeMap<FleetKey, Wanted> {
+        let said = Said::now(&self.shared.objects);
+        let mut wanted: BTreeMap<FleetKey, Wanted> = BTreeMap::new();
+        for (namespace, tenant) in &self.tenants {
+            let Some(said) = said.get(namespace) else {
+                continue;
+            };
+            for fleet in &tenant.fleets {
+                if let Some(one) = said.wanted(tenant, fleet) {
+                    let name = fleet.loaded.desired.fleet.clone();
+                    wanted.insert((name, fleet.uid.clone()), one);
+                }
+            }
+        }
+        wanted
+    }
+
+    /// Says what there is to hold, and what of it is in use here.
+    fn hold(&self, wanted: &BTreeMap<FleetKey, Wanted>) {
+        let mut things = BTreeMap::from([(Thing::leadership(), false)]);
+        for one in wanted.values() {
+            things.insert(fleet_task::estate(&one.fleet), false);
+        }
+        for (_, thing) in self.running.values() {
+            things.insert(thing.clone(), true);
+        }
+        self.shared.holds.want(things);
+    }
+
+    /// Lets each loop here know what it is to carry out. Those whose fleet is gone, or is for another
+    /// replica, end.
+    fn carry_on(&mut self, wanted: BTreeMap<FleetKey, Wanted>) {
+        let holds = &self.shared.holds;
+        let own: BTreeMap<FleetKey, Wanted> = wanted
+            .into_iter()
+            .filter(|(_, one)| holds.has(&fleet_task::estate(&one.fleet)))
+            .collect();
+        self.fleets.retain(|key, _| own.contains_key(key));
+        for (key, wanted) in own {
+            match self.fleets.get(&key) {
+                Some(sender) => {
+                    sender.send_if_modified(|now| {
+                        let differs = wanted.differs_from(now);
+                        *now = wanted;
+                        differs
+                    });
+                }
+                None => self.begin(key, wanted),
+            }
+        }
+    }
+
+    fn begin(&mut self, key: FleetKey, wanted: Wanted) {
+        // A namesake's loop may be in its last pass: then this one begins when that has ended.
+        if self.running.values().any(|(name, _)| *name == key.0) {
+            return;
+        }
+        let estate = fleet_task::estate(&wanted.fleet);
+        let (sender, receiver) = watch::channel(wanted);
+        let loop_of_fleet = fleet_task::run(Arc::clone(&self.shared), receiver);
+        let task = self.tasks.spawn(loop_of_fleet);
+        self.running.insert(task.id(), (key.0.clone(), estate));
+        self.fleets.insert(key, sender);
+    }
+
+    /// Says what is wrong with the objects that no pass reports of. One replica does, for all.
+    async fn report_problems(&mut self) {
+        if self.unreported.is_empty() || !self.shared.holds.may_send(&Thing::leadership()) {
+            return;
+        }
+        for namespace in std::mem::take(&mut self.unreported) {
+            let Some(tenant) = self.tenants.get(&namespace) else {
+                continue;
+            };
+            let Shared {
+                reporter, objects, ..
+            } = self.shared.as_ref();
+            let reported = reporter.report_problems(objects, tenant, &namespace).await;
+            if let Err(error) = reported {
+                tracing::warn!(namespace, %error, "what is wrong was not reported");
+                self.unreported.insert(namespace);
+            }
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! A namespace's objects together: what decisions need, and what is wrong with whom.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use diarchy_core::code::Code;
+use diarchy_core::desired::{self, Desired, Force, FrozenBy, Header, Named, Resources};
+use diarchy_core::digest::Digest;
+use diarchy_core::finding::{Finding, Origin, Severity};
+use diarchy_core::resource::{Kind, ObjectName};
+use diarchy_crds::fleet::FleetSpec;
+use diarchy_crds::manifest::PAUSED;
+use diarchy_crds::{CoManagementPolicy, DeviceGroup, Fleet, GitKind, Manifest, WorkloadAssignment};
+use diarchy_git::LoadedFleet;
+use diarchy_operator::revert::Existing;
+use kube::core::object::HasSpec;
+use kube::{Resource, ResourceExt as _};
+
+use crate::objects::{Guarded, Objects};
+
+/// One object, by kind and name.
+pub type Key = (Kind, ObjectName);
+
+/// What a namespace's objects ask for together.
+#[derive(Debug, Clone, Default)]
+pub struct Tenant {
+    /// One for each valid fleet that is not being deleted.
+    pub fleets: Vec<TenantFleet>,
+    /// What is wrong, by object: then it is not carried out.
+    pub problems: BTreeMap<Key, String>,
+    /// Which version of each object this was made of.
+    pub versions: BTreeMap<Key, Version>,
+}
+
+/// What a namespace's objects ask of one fleet.
+#[derive(Debug, Clone)]
+pub struct TenantFleet {
+    /// What decisions need.
+    pub loaded: LoadedFleet,
+    /// The fleet's uid.
+    pub uid: String,
+    /// Another one whenever what is asked of the fleet is another.
+    pub revision: String,
+    /// The assignments that exist.
+    pub existing: Existing,
+}
+
+/// Which version of an object was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Version {
+    /// Tells it from namesakes.
+    pub uid: String,
+    /// Grows with every change of what it asks for.
+    pub generation: i64,
+    /// Whether a person has paused it.
+    pub paused: bool,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+}
+
+impl Version {
+    /// The version of an object.
+    pub fn of<K: Resource<DynamicType = ()>>(object: &K) -> Self {
+        let annotations = object.annotations();
+        Self {
+            uid: object.uid().unwrap_or_default(),
+            generation: object.meta().generation.unwrap_or_default(),
+            paused: annotations.get(PAUSED).is_some_and(|value| value == "true"),
+            deleting: object.meta().deletion_timestamp.is_some(),
+        }
+    }
+}
+
+/// The versions of everything that the loop carries out, by namespace.
+pub fn versions(objects: &Objects) -> BTreeMap<String, BTreeMap<Key, Version>> {
+    let mut versions: BTreeMap<String, BTreeMap<Key, Version>> = BTreeMap::new();
+    let mut add = |key: Key, version: Version| {
+        let of_namespace = versions.entry(key.1.namespace.clone()).or_default();
+        of_namespace.insert(key, version);
+    };
+    for object in objects.fleets.all() {
+        add(key(Kind::Fleet, &*object), Version::of(&*object));
+    }
+    for object in objects.groups.all() {
+        add(key(Kind::DeviceGroup, &*object), Version::of(&*object));
+    }
+    for object in objects.policies.all() {
+        add(
+            key(Kind::CoManagementPolicy, &*object),
+            Version::of(&*object),
+        );
+    }
+    for object in objects.assignments.all() {
+        add(
+            key(Kind::WorkloadAssignment, &*object),
+            Version::of(&*object),
+        );
+    }
+    versions
+}
+
+/// The kind and name of an object.
+pub fn key<K: Resource<DynamicType = ()>>(kind: Kind, object: &K) -> Key {
+    let namespace = object.namespace().unwrap_or_default();
+    (kind, ObjectName::new(namespace, object.name_any()))
+}
+
+/// Puts the objects of `namespace` together.
+pub fn assemble(objects: &Objects, namespace: &str) -> Tenant {
+    let mut assembly = Assembly::default();
+    let of_namespace = |found: Option<String>| found.as_deref() == Some(namespace);
+    let fleets = objects.fleets.all();
+    for object in fleets.iter().filter(|one| of_namespace(one.namespace())) {
+        assembly.add::<Fleet>(object);
+    }
+    for object in objects.groups.all() {
+        if of_namespace(object.namespace()) {
+            assembly.add::<DeviceGroup>(&object);
+        }
+    }
+    let mut policies = objects.policies.all();
+    policies.retain(|one| of_namespace(one.namespace()));
+    // One for each fleet: the elder stays, the younger waits.
+    policies.sort_by_key(|one| (one.creation_timestamp(), one.name_any()));
+    let mut governed: BTreeMap<String, String> = BTreeMap::new();
+    for object in policies {
+        assembly.add_policy(&object, &mut governed);
+    }
+    for object in objects.assignments.all() {
+        if of_namespace(object.namespace()) {
+            assembly.add::<WorkloadAssignment>(&object);
+        }
+    }
+    let specs = fleets
+        .iter()
+        .filter(|one| of_namespace(one.namespace()))
+        .filter_map(|one| Some((one.name_any(), one.0.as_ref().ok()?.spec.clone())))
+        .collect();
+    assembly.finish(&specs)
+}
+
+/// A tenant in the making.
+#[derive(Default)]
+struct Assembly {
+    resources: Resources,
+    /// By [`Origin`].
+    keys: Vec<Key>,
+    findings: Vec<Finding>,
+    tenant: Tenant,
+}
+
+impl Assembly {
+    fn add<K>(&mut self, object: &Guarded<K>)
+    where
+        K: GitKind + Resource<DynamicType = ()> + HasSpec<Spec = <K as GitKind>::Spec>,
+    {
+        let key = key(K::KIND, object);
+        let version = Version::of(object);
+        let is_gone = version.deleting;
+        self.tenant.versions.insert(key.clone(), version);
+        // What is being deleted asks for nothing any more.
+        if is_gone {
+            return;
+        }
+        let origin = self.origin(key.clone());
+        match &object.0 {
+            Ok(decoded) => {
+                let manifest = Manifest::of_object(decoded);
+                let findings = K::interpret(origin, manifest, &mut self.resources);
+                self.findings.extend(findings);
+            }
+            Err(invalid) => {
+                self.resources.named.push(Named {
+                    header: Header {
+                        origin,
+                        namespace: Some(key.1.namespace.clone()),
+                        name: key.1.name.clone(),
+                    },
+                    kind: K::KIND,
+                    fleet: None,
+                });
+                let problem = format!(
+                    "{}: it cannot be decoded: {}: apply it again as this version of Diarchy wants it",
+                    Code::WrongType,
+                    invalid.error
+                );
+                self.tenant.problems.insert(key, problem);
+            }
+        }
+    }
+
+    fn add_policy(
+        &mut self,
+        object: &Guarded<CoManagementPolicy>,
+        governed: &mut BTreeMap<String, String>,
+    ) {
+        let fleet = match &object.0 {
+            Ok(policy) if object.meta().deletion_timestamp.is_none() => {
+                policy.spec.fleet_ref.name.to_string()
+            }
+            _ => return self.add(object),
+        };
+        if let Some(elder) = governed.get(&fleet) {
+            let problem = format!(
+                "{}: fleet `{fleet}` has the policy `{elder}` already, which is older: delete one of the two",
+                Code::SecondPolicy
+            );
+            let key = key(Kind::CoManagementPolicy, object);
+            self.tenant
+                .versions
+                .insert(key.clone(), Version::of(object));
+            self.tenant.problems.insert(key, problem);
+            return;
+        }
+        governed.insert(fleet, object.name_any());
+        self.add(object);
+    }
+
+    fn origin(&mut self, key: Key) -> Origin {
+        self.keys.push(key);
+        Origin(u32::try_from(self.keys.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    /// Judges everything together. What is wrong stands still.
+    fn finish(mut self, specs: &BTreeMap<String, FleetSpec>) -> Tenant {
+        let assembled = desired::assemble(std::mem::take(&mut self.resources));
+        self.findings.extend(assembled.findings);
+        for finding in &self.findings {
+            if finding.severity() == Severity::Error
+                && let Some(key) = self.keys.get(finding.origin.0 as usize)
+            {
+                let told = format!(
+                    "{}: {} ({}): {}",
+                    finding.code, finding.problem, finding.path, finding.remedy
+                );
+                self.tenant.problems.entry(key.clone()).or_insert(told);
+            }
+        }
+        for mut desired in assembled.fleets {
+            for assignment in &mut desired.assignments {
+                let key = (Kind::WorkloadAssignment, assignment.name.clone());
+                if self.tenant.problems.contains_key(&key) && assignment.force.is_in_force() {
+                    assignment.force = Force::Frozen(FrozenBy::Invalid);
+                }
+            }
+            let key = (Kind::Fleet, desired.fleet.clone());
+            let Some(spec) = specs.get(&desired.fleet.name) else {
+                continue;
+            };
+            let uid = self.tenant.versions.get(&key).map(|one| one.uid.clone());
+            let fleet = TenantFleet {
+                uid: uid.unwrap_or_default(),
+                revision: self.tenant.revision(&desired),
+                existing: self.tenant.existing(&desired),
+                loaded: LoadedFleet {
+                    desired,
+                    spec: spec.clone(),
+                },
+            };
+            self.tenant.fleets.push(fleet);
+        }
+        self.tenant
+    }
+}
+
+impl Tenant {
+    /// The objects that a pass over `desired` reports of.
+    fn of_fleet(desired: &Desired) -> impl Iterator<Item = Key> + '_ {
+        let name = |kind: Kind| move |name: &ObjectName| (kind, name.clone());
+        let policy = desired.policy.iter().map(|policy| &policy.name);
+        let groups = desired.groups.iter().map(|group| &group.name);
+        let assignments = desired.assignments.iter().map(|one| &one.name);
+        std::iter::once(&desired.fleet)
+            .map(name(Kind::Fleet))
+            .chain(policy.map(name(Kind::CoManagementPolicy)))
+            .chain(groups.map(name(Kind::DeviceGroup)))
+            .chain(assignments.map(name(Kind::WorkloadAssignment)))
+    }
+
+    /// What is asked of a fleet, in a word: the generations of its objects.
+    fn revision(&self, desired: &Desired) -> String {
+        let lines: Vec<String> = Self::of_fleet(desired)
+            .filter_map(|key| {
+                let version = self.versions.get(&key)?;
+                let (kind, name) = key;
+                let Version {
+                    uid, generation, ..
+                } = version;
+                Some(format!("{kind} {name} {uid} {generation}"))
+            })
+            .collect();
+        Digest::of_lines(lines.iter().map(String::as_str)).to_string()
+    }
+
+    fn existing(&self, desired: &Desired) -> Existing {
+        let mut existing = Existing::default();
+        for ((kind, name), version) in &self.versions {
+            if *kind != Kind::WorkloadAssignment || version.deleting {
+                continue;
+            }
+            let (name, uid) = (name.clone(), version.uid.clone());
+            if desired.find_assignment(&name).is_some() {
+                existing.uids.insert(name, uid);
+            } else {
+                existing.invalid.insert(name, uid);
+            }
+        }
+        existing
+    }
+
+    /// What is wrong and no pass reports of.
+    pub fn unreported(&self) -> impl Iterator<Item = &Key> {
+        let reported: BTreeSet<Key> = self
+            .fleets
+            .iter()
+            .flat_map(|fleet| Self::of_fleet(&fleet.loaded.desired))
+            .collect();
+        self.problems
+            .keys()
+            .filter(move |key| !reported.contains(key))
+    }
+}

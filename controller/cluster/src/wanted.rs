@@ -1,0 +1,152 @@
+//! What the loop of one fleet is to carry out now: what has settled, with the brakes that people
+//! pull at once, what they have approved, and the passes that they ask for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use diarchy_core::desired::{Force, FrozenBy};
+use diarchy_core::resource::{Kind, ObjectName};
+use diarchy_crds::approval::TargetKind;
+use diarchy_crds::manifest::{PAUSED, REQUESTED_AT};
+use kube::{Resource, ResourceExt as _};
+
+use crate::objects::Objects;
+use crate::tenant::{Key, Tenant, TenantFleet, key};
+
+/// What the loop of one fleet is to carry out.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// What has settled, of the whole namespace.
+    pub tenant: Arc<Tenant>,
+    /// Of it, this fleet, with the brakes on.
+    pub fleet: TenantFleet,
+    /// By object, the passes that people have asked for.
+    pub requests: BTreeMap<Key, String>,
+    /// Everything else that a pass is made for when it changes.
+    causes: Causes,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Causes {
+    stopped: bool,
+    frozen: BTreeSet<ObjectName>,
+    approvals: BTreeSet<String>,
+}
+
+impl Wanted {
+    /// Whether a pass should be made for this, after one that was made for `before`.
+    pub fn differs_from(&self, before: &Self) -> bool {
+        !Arc::ptr_eq(&self.tenant, &before.tenant)
+            || self.requests != before.requests
+            || self.causes != before.causes
+    }
+}
+
+/// What people have said of a namespace's objects, to be heeded at once.
+#[derive(Debug, Clone, Default)]
+pub struct Said {
+    stopped: BTreeSet<ObjectName>,
+    frozen: BTreeSet<ObjectName>,
+    requests: BTreeMap<Key, String>,
+    /// By the uid of a fleet, its approvals.
+    approvals: BTreeMap<String, BTreeSet<String>>,
+    /// By name, the uids of the fleets that there are.
+    fleets: BTreeMap<ObjectName, String>,
+}
+
+impl Said {
+    /// What there is to heed now, by namespace.
+    pub fn now(objects: &Objects) -> BTreeMap<String, Self> {
+        let mut hearing = Hearing::default();
+        for object in objects.fleets.all() {
+            let key = key(Kind::Fleet, &*object);
+            let suspended = object.0.as_ref().is_ok_and(|fleet| fleet.spec.suspend);
+            let stopped = hearing.listen(&key, &*object) || suspended;
+            let said = hearing.of(&key.1.namespace);
+            if stopped {
+                said.stopped.insert(key.1.clone());
+            }
+            if object.meta().deletion_timestamp.is_none() {
+                said.fleets.insert(key.1, object.uid().unwrap_or_default());
+            }
+        }
+        for object in objects.assignments.all() {
+            let key = key(Kind::WorkloadAssignment, &*object);
+            let suspended = object.0.as_ref().is_ok_and(|one| one.spec.suspend);
+            if hearing.listen(&key, &*object) || suspended {
+                hearing.of(&key.1.namespace).frozen.insert(key.1.clone());
+            }
+        }
+        for object in objects.groups.all() {
+            hearing.listen(&key(Kind::DeviceGroup, &*object), &*object);
+        }
+        for object in objects.policies.all() {
+            hearing.listen(&key(Kind::CoManagementPolicy, &*object), &*object);
+        }
+        for object in objects.approvals.all() {
+            let (Ok(approval), Some(namespace)) = (&object.0, object.namespace()) else {
+                continue;
+            };
+            let target = &approval.spec.target_ref;
+            if target.kind == TargetKind::Fleet {
+                let approvals = &mut hearing.of(&namespace).approvals;
+                let of_fleet = approvals.entry(target.uid.clone()).or_default();
+                of_fleet.extend(approval.uid());
+            }
+        }
+        hearing.said
+    }
+
+    /// What the loop of `fleet` is to carry out; nothing when the fleet is gone, or being deleted, or
+    /// another of its name has taken its place.
+    pub fn wanted(&self, tenant: &Arc<Tenant>, fleet: &TenantFleet) -> Option<Wanted> {
+        let mut fleet = fleet.clone();
+        let desired = &mut fleet.loaded.desired;
+        if self.fleets.get(&desired.fleet) != Some(&fleet.uid) {
+            return None;
+        }
+        let stopped = self.stopped.contains(&desired.fleet);
+        desired.suspend |= stopped;
+        let mut frozen = BTreeSet::new();
+        for assignment in &mut desired.assignments {
+            if self.frozen.contains(&assignment.name) {
+                frozen.insert(assignment.name.clone());
+                if assignment.force.is_in_force() || assignment.force == Force::Observing {
+                    assignment.force = Force::Frozen(FrozenBy::Pause);
+                }
+            }
+        }
+        let approvals = self.approvals.get(&fleet.uid).cloned();
+        Some(Wanted {
+            tenant: Arc::clone(tenant),
+            causes: Causes {
+                stopped,
+                frozen,
+                approvals: approvals.unwrap_or_default(),
+            },
+            requests: self.requests.clone(),
+            fleet,
+        })
+    }
+}
+
+#[derive(Default)]
+struct Hearing {
+    said: BTreeMap<String, Said>,
+}
+
+impl Hearing {
+    fn of(&mut self, namespace: &str) -> &mut Said {
+        self.said.entry(namespace.to_owned()).or_default()
+    }
+
+    /// Takes note of a request. Whether a person has paused the object.
+    fn listen<K: Resource<DynamicType = ()>>(&mut self, key: &Key, object: &K) -> bool {
+        let annotations = object.annotations();
+        if let Some(requested) = annotations.get(REQUESTED_AT) {
+            let requests = &mut self.of(&key.1.namespace).requests;
+            requests.insert(key.clone(), requested.clone());
+        }
+        annotations.get(PAUSED).is_some_and(|value| value == "true")
+    }
+}
