@@ -86,6 +86,8 @@ codes! {
     InvalidSpan = 1215 Error "a span of time ends before it begins";
     InsecureEndpoint = 1216 Error "an endpoint is not https";
     PilotGroupNeeded = 1217 Error "pilot enrolment has no group or no collection";
+    SourceUrl = 1218 Error "the URL of a repository is none that can be fetched";
+    OneReference = 1219 Error "a source follows no revision, or more than one";
 
     // Resources together.
     DuplicateName = 1301 Error "two resources have the same name";
