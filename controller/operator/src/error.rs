@@ -2,10 +2,11 @@
 
 use diarchy_core::code::Code;
 use diarchy_fleet::EstateError;
-use diarchy_git::LoadError;
+use diarchy_git::signature::VerifyError;
+use diarchy_git::{FetchError, LoadError};
 
 /// Why the loop, or a part of a pass, could not go on.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum OperatorError {
     /// The state file cannot be used.
     #[error("the state file {file} cannot be used: {cause}")]
@@ -31,6 +32,12 @@ pub enum OperatorError {
     /// The repository cannot be read.
     #[error(transparent)]
     Repository(#[from] LoadError),
+    /// The repository cannot be fetched.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// Nobody who is trusted has signed the newest revision.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
     /// Nothing waits under a digest.
     #[error("nothing waits under {0}")]
     NothingWaiting(String),
@@ -48,6 +55,8 @@ impl OperatorError {
             Self::SecretMissing { .. } => Code::SecretMissing,
             Self::Estate(error) => error.code(),
             Self::Repository(error) => error.code(),
+            Self::Fetch(error) => error.code(),
+            Self::Verify(error) => error.code(),
             Self::NothingWaiting(_) => Code::NothingWaiting,
             Self::Internal(_) => Code::Internal,
         }
@@ -64,6 +73,8 @@ impl OperatorError {
             }
             Self::Estate(_) => "see the page of this code for what to check".to_owned(),
             Self::Repository(error) => error.remedy().to_owned(),
+            Self::Fetch(error) => error.remedy().to_owned(),
+            Self::Verify(error) => error.remedy().to_owned(),
             Self::NothingWaiting(_) => {
                 "give a digest that `up` or its status shows; it changes when the plan does"
                     .to_owned()
