@@ -14,14 +14,23 @@ mod enrolling;
 mod explaining;
 mod faults;
 mod fencing;
+mod fetching;
 mod guardrails;
+#[path = "../controller/git/tests/remote/https_server.rs"]
+#[allow(dead_code, reason = "used in part")]
+mod https_server;
 mod inventory_file;
 mod killed;
 mod main_job;
 mod next_pass;
+#[path = "../controller/git/tests/remote/origin.rs"]
+#[allow(dead_code, reason = "used in part")]
+mod origin;
 mod pages;
 mod planning;
 mod real_estate;
+mod remote;
+mod remote_site;
 mod repository;
 mod running;
 mod site;

@@ -144,9 +144,13 @@ fn what_a_page_says_mends_its_example() {
 }
 
 /// Pages of what goes wrong when a command is given the wrong things, with such a command.
-const COMMANDS: [(&str, &str); 10] = [
+const COMMANDS: [(&str, &str); 11] = [
     ("DIA2001", "validate /nowhere"),
-    ("DIA2001", "validate https://github.com/x/y"),
+    ("DIA2211", "validate http://git.contoso.com/fleet.git"),
+    (
+        "DIA2212",
+        "validate git@git.contoso.com:fleet.git --git-secrets identity",
+    ),
     ("DIA2002", "validate . --ref nosuch"),
     ("DIA2003", "validate . --path nosuch"),
     (
@@ -199,6 +203,7 @@ fn pages_about_what_a_command_is_given_show_what_it_prints() {
     repository.write("fabrikam.yaml", second);
     for (code, command) in COMMANDS {
         repository.write("devices.ndjson", inventory_of(code));
+        repository.write("identity/identity", "a key");
         let output = diarchy()
             .current_dir(repository.path())
             .args(command.split(' '))

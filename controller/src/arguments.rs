@@ -1,5 +1,7 @@
 //! The command line.
 
+mod repository;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -7,6 +9,8 @@ use clap_complete::Shell;
 use diarchy_core::duration::Span;
 use diarchy_core::workload::Workload;
 use jiff::Timestamp;
+
+pub use repository::Repository;
 
 /// GitOps for co-managed Windows fleets: who manages which workload on which device, as git says.
 #[derive(Debug, Parser)]
@@ -85,6 +89,9 @@ pub enum Command {
         /// For which shell
         shell: Shell,
     },
+    /// Fetch one repository, as asked on standard input: what every other command starts for it
+    #[command(name = crate::remote::FETCH, hide = true)]
+    FetchRepository,
     /// Print the version
     #[command(after_help = "Example:\n  diarchy version -o json")]
     Version {
@@ -99,6 +106,7 @@ Examples:
   diarchy validate .                          the last commit of the repository around this folder
   diarchy validate . --working-tree           the files as they lie on disk
   diarchy validate . --ref main -o github     annotations for a pull request
+  diarchy validate https://git.contoso.com/fleet.git --git-secrets deploy-key
 
 Exit status: 0 valid (warnings do not count), 1 invalid, 2 it cannot be read.";
 
@@ -122,6 +130,8 @@ Examples:
   diarchy up . --simulate 1000 --state try.state
   diarchy approve DIGEST --state try.state           elsewhere, when a plan waits
   diarchy up /srv/fleet.git --ref main --state fleet.state --secrets secrets
+  diarchy up git@git.contoso.com:fleet.git --git-secrets deploy-key --verify-keys signers \\
+      --state fleet.state --secrets secrets
 
 Exit status: 0 converged or stopped, 1 not converged in the time allowed, 2 an error.";
 
@@ -134,20 +144,6 @@ const INVENTORY_EXAMPLES: &str = "\
 Examples:
   diarchy inventory export . --simulate 1000 > devices.ndjson
   diarchy inventory export . --secrets secrets --zstd -o devices.ndjson.zst";
-
-/// Where resources are read from.
-#[derive(Debug, Args)]
-pub struct Repository {
-    /// A git repository, a folder within one, or a file:// URL
-    #[arg(value_name = "REPO")]
-    pub place: String,
-    /// Read only this folder of it
-    #[arg(long, value_name = "PATH")]
-    pub path: Option<String>,
-    /// Read the files as they lie on disk, committed or not
-    #[arg(long)]
-    pub working_tree: bool,
-}
 
 /// Which fleet of the repository is meant.
 #[derive(Debug, Args)]
@@ -248,6 +244,9 @@ pub struct Up {
     /// A branch, a tag or a commit; a branch is followed
     #[arg(long = "ref", value_name = "REV", conflicts_with = "working_tree")]
     pub reference: Option<String>,
+    /// How often REPO on another machine is looked at, in real time
+    #[arg(long, value_name = "DURATION", default_value = "1m")]
+    pub git_interval: Span,
     #[command(flatten)]
     pub simulate: Simulation,
     /// What is remembered between runs; without it a simulation ends with the process

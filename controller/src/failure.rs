@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use diarchy_core::code::Code;
-use diarchy_git::{Diagnostic, LoadError};
+use diarchy_git::signature::{KeysError, VerifyError};
+use diarchy_git::{Diagnostic, FetchError, LoadError};
 
 use crate::show;
 
@@ -112,6 +113,24 @@ impl From<diarchy_operator::error::OperatorError> for Failure {
 
 impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
+        Self::new(error.code(), error.to_string(), error.remedy())
+    }
+}
+
+impl From<FetchError> for Failure {
+    fn from(error: FetchError) -> Self {
+        Self::new(error.code(), error.to_string(), error.remedy())
+    }
+}
+
+impl From<VerifyError> for Failure {
+    fn from(error: VerifyError) -> Self {
+        Self::new(error.code(), error.to_string(), error.remedy())
+    }
+}
+
+impl From<KeysError> for Failure {
+    fn from(error: KeysError) -> Self {
         Self::new(error.code(), error.to_string(), error.remedy())
     }
 }

@@ -4,6 +4,7 @@ mod arguments;
 mod commands;
 mod devices;
 mod failure;
+mod remote;
 mod show;
 mod simulated;
 mod sources;
@@ -12,10 +13,13 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if matches!(arguments.command, Command::FetchRepository) {
+        return fetch();
+    }
     arguments.logging.start();
     // Chosen here once for every connection of the process; nobody else has chosen before.
     if rustls::crypto::ring::default_provider()
@@ -28,6 +32,18 @@ fn main() -> ExitCode {
         Ok(outcome) => outcome.into(),
         Err(failure) => {
             failure.show();
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Carries out one fetch, in a process that does nothing else: it logs nothing, for it holds
+/// credentials, and who asked reads its answer.
+fn fetch() -> ExitCode {
+    match diarchy_git::serve(std::io::stdin().lock(), std::io::stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            show::error(&error.to_string());
             ExitCode::from(2)
         }
     }

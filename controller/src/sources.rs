@@ -8,17 +8,31 @@ use std::path::Path;
 use diarchy_core::code::Code;
 use diarchy_core::desired::Desired;
 use diarchy_core::inventory::{self, Device, Inventory};
-use diarchy_git::{Cache, Loaded, LoadedFleet, Options, Source};
+use diarchy_git::{Cache, Fetched, LoadError, Loaded, LoadedFleet, Options, Source};
 use diarchy_operator::next::Remembered;
 
 use crate::arguments::{Fleet, Repository};
 use crate::failure::Failure;
+use crate::remote::Remote;
 use crate::show;
 
-/// Reads a revision, valid or not.
+/// Reads a revision, valid or not. One of a repository on another machine is fetched first, into a
+/// mirror beside `state`.
 ///
 /// A folder that is in no repository is read as it lies on disk.
-pub fn load(
+pub async fn load(
+    repository: &Repository,
+    reference: Option<&str>,
+    state: Option<&Path>,
+    cache: &mut Cache,
+) -> Result<Loaded, Failure> {
+    match Remote::of(repository, reference, state)? {
+        Some(remote) => load_remote(repository, &remote, cache).await,
+        None => load_here(repository, reference, cache),
+    }
+}
+
+fn load_here(
     repository: &Repository,
     reference: Option<&str>,
     cache: &mut Cache,
@@ -37,13 +51,47 @@ pub fn load(
     Ok(diarchy_git::load(&source, &options, cache)?)
 }
 
-/// Reads a revision that must be valid.
-pub fn load_valid(
+async fn load_remote(
     repository: &Repository,
-    reference: Option<&str>,
+    remote: &Remote,
     cache: &mut Cache,
 ) -> Result<Loaded, Failure> {
-    let loaded = load(repository, reference, cache)?;
+    let fetched = remote.fetch().await?;
+    match load_fetched(repository, fetched, cache) {
+        Err(error) if error.code() == Code::RepositoryNotReadable => {
+            // Whatever happened to the mirror, it can be had again.
+            let fetched = remote.fetch_afresh().await?;
+            Ok(load_fetched(repository, fetched, cache)?)
+        }
+        outcome => Ok(outcome?),
+    }
+}
+
+/// Reads what was fetched.
+pub fn load_fetched(
+    repository: &Repository,
+    fetched: Fetched,
+    cache: &mut Cache,
+) -> Result<Loaded, LoadError> {
+    let options = Options {
+        reference: None,
+        path: repository.path.clone(),
+    };
+    diarchy_git::load(&Source::Fetched(Box::new(fetched)), &options, cache)
+}
+
+/// Reads a revision that must be valid.
+pub async fn load_valid(
+    repository: &Repository,
+    reference: Option<&str>,
+    state: Option<&Path>,
+    cache: &mut Cache,
+) -> Result<Loaded, Failure> {
+    valid(load(repository, reference, state, cache).await?)
+}
+
+/// A revision, if it is valid.
+pub fn valid(loaded: Loaded) -> Result<Loaded, Failure> {
     if loaded.is_valid() {
         return Ok(loaded);
     }

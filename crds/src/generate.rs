@@ -11,7 +11,9 @@ use serde::ser::Error as _;
 use serde_json::{Number, Value};
 use serde_saphyr::ser_options;
 
-use crate::{Approval, CoManagementPolicy, DeviceGroup, Fleet, FleetRecord, WorkloadAssignment};
+use crate::{
+    Approval, CoManagementPolicy, DeviceGroup, Fleet, FleetRecord, GitSource, WorkloadAssignment,
+};
 
 /// Every definition, each after those that its resources refer to.
 pub fn all() -> Vec<CustomResourceDefinition> {
@@ -21,6 +23,7 @@ pub fn all() -> Vec<CustomResourceDefinition> {
         CoManagementPolicy::crd(),
         WorkloadAssignment::crd(),
         Approval::crd(),
+        GitSource::crd(),
         FleetRecord::crd(),
     ];
     for definition in &mut definitions {
@@ -324,7 +327,7 @@ mod tests {
 
     #[test]
     fn every_kind_has_its_names_and_columns() {
-        for (definition, short) in all().into_iter().zip(["fl", "dg", "cmp", "wa", "ap"]) {
+        for (definition, short) in all().into_iter().zip(["fl", "dg", "cmp", "wa", "ap", "gs"]) {
             let names = &definition.spec.names;
             assert_eq!(names.short_names, Some(vec![short.to_owned()]));
             assert_eq!(names.categories, Some(vec!["diarchy".to_owned()]));

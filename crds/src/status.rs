@@ -41,6 +41,7 @@ mod tests {
     use crate::co_management_policy::CoManagementPolicyStatus;
     use crate::device_group::DeviceGroupStatus;
     use crate::fleet::FleetStatus;
+    use crate::git_source::GitSourceStatus;
     use crate::workload_assignment::WorkloadAssignmentStatus;
 
     fn reads_back<S: Serialize + DeserializeOwned + Default + PartialEq + std::fmt::Debug>(
@@ -99,6 +100,14 @@ mod tests {
         reads_back::<CoManagementPolicyStatus>(&with_common(json!({
             "sliders": { "ClientApps": { "desired": "PilotIntune", "observed": "Unknown", "collection": "NotMarked" } },
             "manualSteps": ["Administration > Cloud Services: move Client apps to Pilot Intune (would move 0 devices)"],
+        })));
+    }
+
+    #[test]
+    fn a_source_says_all_that_it_should() {
+        reads_back::<GitSourceStatus>(&with_common(json!({
+            "lastAttemptedRevision": "main@sha1:00", "lastAppliedRevision": "main@sha1:01", "resources": 42,
+            "inventory": ["diarchy.dev/WorkloadAssignment/contoso/windows-update-emea"],
         })));
     }
 

@@ -92,6 +92,19 @@ texts! {
         "pattern": r"^(https://|http://([^/]*\.)?(localhost|127(\.[0-9]{1,3}){3}|\[::1\])([:/]|$))",
     }
 
+    /// A repository: an https or ssh URL, or `user@host:path`; http only on a loopback host.
+    RepositoryUrl {
+        "minLength": 1,
+        "maxLength": 2048,
+        "pattern": r"^(https://[^/@?#]+/[^?#]+|http://([^/@]*\.)?(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]+)?/[^?#]+|ssh://([^/@:?#]+@)?[^/@?#]+/[^?#]+|[^/@: ]+@[^/@: ]+:.+)$",
+    }
+
+    /// The name of a branch or a tag: `main`, `release/2026`.
+    BranchOrTag { "minLength": 1, "maxLength": 255, "pattern": r"^[^-\s~^:?*\[\\][^\s~^:?*\[\\]*$" }
+
+    /// A commit's whole id.
+    CommitId { "maxLength": 40, "pattern": "^[0-9A-Fa-f]{40}$" }
+
     /// A version as numbers and dots: `10.0.22631`.
     VersionText { "maxLength": 64, "pattern": r"^[0-9]{1,18}(\.[0-9]{1,18})*$" }
 

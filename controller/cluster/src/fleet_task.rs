@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use diarchy_clock::Clock;
+use diarchy_core::consequence::Consequence;
 use diarchy_core::resource::{Kind, ObjectName};
-use diarchy_fleet::Consequence;
 use diarchy_operator::connect::Connect;
 use diarchy_operator::control_plane::{ControlPlane as _, Report};
 use diarchy_operator::error::OperatorError;

@@ -86,6 +86,8 @@ codes! {
     InvalidSpan = 1215 Error "a span of time ends before it begins";
     InsecureEndpoint = 1216 Error "an endpoint is not https";
     PilotGroupNeeded = 1217 Error "pilot enrolment has no group or no collection";
+    SourceUrl = 1218 Error "the URL of a repository is none that can be fetched";
+    OneReference = 1219 Error "a source follows no revision, or more than one";
 
     // Resources together.
     DuplicateName = 1301 Error "two resources have the same name";
@@ -130,6 +132,31 @@ codes! {
     ClaimedByAnother = 2108 Error "another installation holds the fleet";
     InventoryShrunk = 2109 Error "an inventory lost more devices than it may";
     NotConverged = 2110 Error "the time allowed ended before the fleet converged";
+
+    // Run time: repositories on other machines.
+    GitUnreachable = 2201 Error "a git server cannot be reached";
+    GitRefused = 2202 Error "a git server refused the credentials";
+    GitForbidden = 2203 Error "the credentials may not read a repository";
+    GitNotFound = 2204 Error "a git server has no such repository";
+    GitThrottled = 2205 Error "a git server asks to wait";
+    GitAnswer = 2206 Error "a git server gave an answer that cannot be used";
+    GitTrust = 2207 Error "a git server's certificate is not trusted";
+    GitHostKey = 2208 Error "a git server's host key is not the known one";
+    GitTooLarge = 2209 Error "a repository is larger than it may be";
+    GitTooSlow = 2210 Error "a fetch took longer than it may";
+    GitAddress = 2211 Error "the address of a repository cannot be used";
+    GitCredentials = 2212 Error "credentials for a repository cannot be used";
+    MirrorNotUsable = 2213 Error "the mirror of a repository cannot be used";
+    FetchStopped = 2214 Error "a fetch ended without an answer";
+
+    // Run time: who signed a revision.
+    NotSigned = 2231 Error "a revision is not signed";
+    SignerUnknown = 2232 Error "a revision is signed with a key that is not trusted";
+    SignerExpired = 2233 Error "a revision is signed with a key that has expired";
+    SignerRevoked = 2234 Error "a revision is signed with a key that was revoked";
+    SignatureWrong = 2235 Error "a signature does not fit what it signs";
+    SignatureUnreadable = 2236 Error "a signature cannot be read";
+    TrustedKeysNotUsable = 2237 Error "the keys to verify revisions with cannot be used";
 
     // Run time: a cluster.
     ClusterNotUsable = 2301 Error "a cluster cannot be used";

@@ -8,6 +8,7 @@ pub mod accept;
 pub mod admission;
 pub mod amount;
 pub mod code;
+pub mod consequence;
 pub mod convergence;
 pub mod desired;
 pub mod digest;

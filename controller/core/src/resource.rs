@@ -108,10 +108,10 @@ impl Kind {
             Self::Fleet
             | Self::DeviceGroup
             | Self::CoManagementPolicy
-            | Self::WorkloadAssignment => Stage::Served,
+            | Self::WorkloadAssignment
+            | Self::GitSource => Stage::Served,
             Self::Approval | Self::FleetRecord => Stage::NeverInGit,
-            Self::GitSource
-            | Self::RemoteAction
+            Self::RemoteAction
             | Self::UpdateRing
             | Self::FeatureUpdate
             | Self::CompliancePolicy

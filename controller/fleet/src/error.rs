@@ -3,6 +3,7 @@
 use std::fmt;
 
 use diarchy_core::code::Code;
+use diarchy_core::consequence::Consequence;
 use jiff::Timestamp;
 
 /// One of the services behind a fleet.
@@ -32,17 +33,6 @@ impl fmt::Display for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }
-}
-
-/// What a failure asks of the caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Consequence {
-    /// A person must mend something first; trying again changes nothing.
-    FixInput,
-    /// Nothing is wrong; ask again at this time.
-    WaitUntil(Timestamp),
-    /// Try again at the next pass.
-    Retry,
 }
 
 /// Why a service did not do what it was asked.

@@ -20,7 +20,7 @@ pub mod site;
 mod tests;
 mod token;
 
-pub use error::{Consequence, EstateError, Service};
+pub use error::{EstateError, Service};
 pub use http::{CaBundle, Counters, Outcome, Pace, Patience, RequestCount, TransportOptions};
 pub use paging::{Listing, Problem};
 pub use secret::Secret;

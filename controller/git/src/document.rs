@@ -7,8 +7,11 @@ use diarchy_core::resource::{GROUP, Kind, Stage, VERSION};
 use diarchy_crds::co_management_policy::CoManagementPolicySpec;
 use diarchy_crds::device_group::DeviceGroupSpec;
 use diarchy_crds::fleet::FleetSpec;
+use diarchy_crds::git_source::GitSourceSpec;
 use diarchy_crds::workload_assignment::WorkloadAssignmentSpec;
-use diarchy_crds::{CoManagementPolicy, DeviceGroup, Fleet, GitKind, Manifest, WorkloadAssignment};
+use diarchy_crds::{
+    CoManagementPolicy, DeviceGroup, Fleet, GitKind, GitSource, Manifest, WorkloadAssignment,
+};
 
 use crate::diagnostic::Problem;
 use crate::yaml::{self, Tree};
@@ -46,6 +49,8 @@ pub enum Body {
     CoManagementPolicy(Manifest<CoManagementPolicySpec>),
     /// An assignment.
     WorkloadAssignment(Manifest<WorkloadAssignmentSpec>),
+    /// A source.
+    GitSource(Manifest<GitSourceSpec>),
     /// One that is only known to exist: it failed, or its kind is not carried out yet.
     Known {
         /// Its kind.
@@ -138,6 +143,7 @@ impl Document {
             Body::WorkloadAssignment(manifest) => {
                 WorkloadAssignment::interpret(origin, manifest.clone(), resources)
             }
+            Body::GitSource(manifest) => GitSource::interpret(origin, manifest.clone(), resources),
             Body::Known { kind, name } => {
                 resources.named.push(Named {
                     header: Header {
@@ -269,6 +275,7 @@ fn decode(tree: &Tree, kind: Kind) -> Result<Body, Problem> {
         Kind::CoManagementPolicy => {
             manifest::<CoManagementPolicy>(tree).map(Body::CoManagementPolicy)
         }
+        Kind::GitSource => manifest::<GitSource>(tree).map(Body::GitSource),
         _ => manifest::<WorkloadAssignment>(tree).map(Body::WorkloadAssignment),
     }
 }

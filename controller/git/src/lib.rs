@@ -4,6 +4,11 @@
 //! strictly, judges them one by one and together, and answers with what the revision asks of each
 //! fleet or with everything that is wrong with it, by file, line and column.
 //!
+//! # Repositories on other machines
+//!
+//! A [`Fetcher`] brings a revision into a mirror on this machine, by a short-lived process and
+//! within limits; [`load`] then reads it out of the mirror. [`signature`] says who signed it.
+//!
 //! # Positions
 //!
 //! A finding points at a value of a document by its path. So each document is kept as a tree whose
@@ -27,12 +32,18 @@ mod diagnostic;
 mod document;
 mod error;
 mod load;
+mod remote;
 mod repository;
+pub mod signature;
 mod yaml;
 
 pub use cache::Cache;
 pub use diagnostic::{Diagnostic, Position};
 pub use error::LoadError;
 pub use load::{Loaded, LoadedFleet, load};
+pub use remote::{
+    Address, Credentials, FetchError, FetchRequest, Fetched, FetchedTag, Fetcher, Limits, Wanted,
+    fetch, mirror_in, serve,
+};
 pub use repository::{Options, Revision, Source, is_in_repository};
 pub use yaml::{MAX_DEPTH, MAX_DOCUMENTS, MAX_EXPANDED_VALUES, MAX_FILE_BYTES, MAX_VALUES};

@@ -1,11 +1,13 @@
 //! What can go wrong in the loop, typed by what it asks for.
 
 use diarchy_core::code::Code;
-use diarchy_fleet::{Consequence, EstateError};
-use diarchy_git::LoadError;
+use diarchy_core::consequence::Consequence;
+use diarchy_fleet::EstateError;
+use diarchy_git::signature::VerifyError;
+use diarchy_git::{FetchError, LoadError};
 
 /// Why the loop, or a part of a pass, could not go on.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum OperatorError {
     /// The state file cannot be used.
     #[error("the state file {file} cannot be used: {cause}")]
@@ -31,6 +33,12 @@ pub enum OperatorError {
     /// The repository cannot be read.
     #[error(transparent)]
     Repository(#[from] LoadError),
+    /// The repository cannot be fetched.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// Nobody who is trusted has signed the newest revision.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
     /// Another process may be the one that acts.
     #[error("{0} is not held by this replica any more, or not for long enough")]
     NotHolder(String),
@@ -51,6 +59,8 @@ impl OperatorError {
             Self::SecretMissing { .. } => Code::SecretMissing,
             Self::Estate(error) => error.code(),
             Self::Repository(error) => error.code(),
+            Self::Fetch(error) => error.code(),
+            Self::Verify(error) => error.code(),
             Self::NotHolder(_) => Code::NotHolder,
             Self::NothingWaiting(_) => Code::NothingWaiting,
             Self::Internal(_) => Code::Internal,
@@ -63,6 +73,8 @@ impl OperatorError {
         match self {
             Self::SecretMissing { .. } | Self::NothingWaiting(_) => Consequence::FixInput,
             Self::Estate(error) => error.consequence(),
+            Self::Fetch(error) => error.consequence(),
+            Self::Verify(error) => error.consequence(),
             Self::State { .. } | Self::Repository(_) | Self::NotHolder(_) | Self::Internal(_) => {
                 Consequence::Retry
             }
@@ -76,7 +88,8 @@ impl OperatorError {
             Self::State { .. } => "StateNotUsable",
             Self::SecretMissing { .. } => "SecretMissing",
             Self::Estate(_) => "EstateNotReadable",
-            Self::Repository(_) => "RepositoryNotReadable",
+            Self::Repository(_) | Self::Fetch(_) => "RepositoryNotReadable",
+            Self::Verify(_) => "RevisionNotVerified",
             Self::NotHolder(_) => "NotHolder",
             Self::NothingWaiting(_) => "NothingWaiting",
             Self::Internal(_) => "Internal",
@@ -94,6 +107,8 @@ impl OperatorError {
             }
             Self::Estate(_) => "see the page of this code for what to check".to_owned(),
             Self::Repository(error) => error.remedy().to_owned(),
+            Self::Fetch(error) => error.remedy().to_owned(),
+            Self::Verify(error) => error.remedy().to_owned(),
             Self::NotHolder(_) => {
                 "nothing is to be done: the replica that holds it carries on".to_owned()
             }

@@ -20,6 +20,7 @@ mod moves;
 pub mod next;
 mod notify;
 mod operator;
+pub mod origin;
 mod pass;
 mod people;
 mod read;

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use diarchy_clock::Clock;
+use diarchy_core::code::Code;
 use diarchy_core::resource::ObjectName;
-use diarchy_git::{Cache, Loaded, LoadedFleet, Options, Source};
+use diarchy_git::{Cache, Loaded, LoadedFleet, Options};
 
 use crate::audit::{Entry, Event};
 use crate::connect::Connect;
 use crate::error::OperatorError;
 use crate::fleet_loop::{FleetLoop, Ground};
+use crate::origin::Origin;
 use crate::report::{PassReport, RefusedRevision};
 use crate::revert::Existing;
 use crate::store::Store;
@@ -23,7 +25,7 @@ pub const CLOCK: &str = "clock";
 /// What the loop needs.
 pub struct Setup {
     /// Where resources are read from.
-    pub source: Source,
+    pub origin: Origin,
     /// Which revision and folder of it.
     pub options: Options,
     /// Only this fleet, by name or `namespace/name`.
@@ -63,10 +65,11 @@ impl Operator {
     /// # Errors
     ///
     /// [`OperatorError::State`] when the state cannot be read or written, and
-    /// [`OperatorError::Repository`] when there has never been a revision to carry out. A fleet whose
-    /// services fail is no error: it is in the report.
+    /// [`OperatorError::Repository`], [`OperatorError::Fetch`] or [`OperatorError::Verify`] when there
+    /// has never been a revision to carry out. A fleet whose services fail is no error: it is in the
+    /// report.
     pub async fn pass(&mut self) -> Result<PassReport, OperatorError> {
-        let refused = self.refresh()?;
+        let refused = self.refresh().await?;
         let mut report = PassReport {
             revision: None,
             refused,
@@ -95,6 +98,11 @@ impl Operator {
             .unwrap_or(Duration::from_secs(60))
     }
 
+    /// Waits until a repository on another machine has something that the last pass had not.
+    pub async fn news(&mut self) {
+        self.setup.origin.news().await;
+    }
+
     /// The revision in force.
     #[must_use]
     pub fn in_force(&self) -> Option<&Loaded> {
@@ -102,23 +110,19 @@ impl Operator {
     }
 
     /// Takes a new revision into force if it is valid; the last good one stays otherwise.
-    fn refresh(&mut self) -> Result<Option<RefusedRevision>, OperatorError> {
-        let Setup {
-            source, options, ..
-        } = &self.setup;
-        let wanted = options
-            .reference
-            .clone()
-            .unwrap_or_else(|| "HEAD".to_owned());
-        let loaded = match diarchy_git::load(source, options, &mut self.cache) {
+    async fn refresh(&mut self) -> Result<Option<RefusedRevision>, OperatorError> {
+        let loaded = match self.load().await {
             Ok(loaded) => loaded,
             Err(error) => {
                 self.fall_back()?;
                 if self.good.is_none() {
-                    return Err(error.into());
+                    return Err(error);
                 }
+                let wanted = self.setup.options.reference.clone();
+                let wanted = wanted.unwrap_or_else(|| "HEAD".to_owned());
                 return Ok(Some(RefusedRevision {
                     revision: wanted,
+                    unread: true,
                     findings: vec![format!("{}: {error}: {}", error.code(), error.remedy())],
                 }));
             }
@@ -130,6 +134,7 @@ impl Operator {
         self.fall_back()?;
         let refused = RefusedRevision {
             revision: loaded.revision.display.clone(),
+            unread: false,
             findings: loaded.diagnostics.iter().map(ToString::to_string).collect(),
         };
         self.note_once(
@@ -141,6 +146,29 @@ impl Operator {
             },
         )?;
         Ok(Some(refused))
+    }
+
+    /// Reads what there is now.
+    async fn load(&mut self) -> Result<Loaded, OperatorError> {
+        let Setup {
+            origin, options, ..
+        } = &mut self.setup;
+        let source = origin.newest().await?;
+        // What was fetched is the revision that was asked for.
+        let options = match origin {
+            Origin::Here(_) => options.clone(),
+            Origin::Remote(_) => Options {
+                reference: None,
+                path: options.path.clone(),
+            },
+        };
+        let loaded = diarchy_git::load(&source, &options, &mut self.cache);
+        if let Err(error) = &loaded
+            && error.code() == Code::RepositoryNotReadable
+        {
+            origin.distrust();
+        }
+        Ok(loaded?)
     }
 
     fn accept(&mut self, loaded: Loaded) -> Result<(), OperatorError> {
@@ -158,17 +186,20 @@ impl Operator {
 
     /// After a restart the last good revision is the one that was in force before.
     fn fall_back(&mut self) -> Result<(), OperatorError> {
-        if self.good.is_some() || matches!(self.setup.source, Source::WorkingTree(_)) {
+        if self.good.is_some() {
             return Ok(());
         }
         let Some(commit) = self.setup.store.meta(GOOD_COMMIT)? else {
+            return Ok(());
+        };
+        let Some(source) = self.setup.origin.remembered(&commit) else {
             return Ok(());
         };
         let options = Options {
             reference: Some(commit),
             path: self.setup.options.path.clone(),
         };
-        if let Ok(loaded) = diarchy_git::load(&self.setup.source, &options, &mut self.cache)
+        if let Ok(loaded) = diarchy_git::load(&source, &options, &mut self.cache)
             && loaded.is_valid()
         {
             self.good = Some(loaded);

@@ -105,6 +105,8 @@ pub struct PassReport {
 pub struct RefusedRevision {
     /// Which.
     pub revision: String,
+    /// Whether it could not be had at all, so that nobody knows what it says.
+    pub unread: bool,
     /// What is wrong with it, line by line.
     pub findings: Vec<String>,
 }

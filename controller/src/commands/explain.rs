@@ -23,7 +23,9 @@ const MOST_CANDIDATES: usize = 10;
 /// Explains why one device is where it is.
 pub async fn run(arguments: &Explain) -> Result<Outcome, Failure> {
     let reference = arguments.reference.as_deref();
-    let loaded = sources::load_valid(&arguments.repository, reference, &mut Cache::default())?;
+    let state = arguments.devices.state.as_deref();
+    let mut cache = Cache::default();
+    let loaded = sources::load_valid(&arguments.repository, reference, state, &mut cache).await?;
     let fleet = sources::choose(&loaded, &arguments.fleet)?;
     let remembered = devices::remembered(fleet, arguments.devices.state.as_deref())?;
     let read = devices::read(fleet, &arguments.devices, remembered.as_ref()).await?;

@@ -15,8 +15,10 @@ pub async fn export(arguments: &InventoryExport) -> Result<Outcome, Failure> {
     let loaded = sources::load_valid(
         &arguments.repository,
         arguments.reference.as_deref(),
+        arguments.estate.state.as_deref(),
         &mut diarchy_git::Cache::default(),
-    )?;
+    )
+    .await?;
     let fleet = sources::choose(&loaded, &arguments.fleet)?;
     let remembered = devices::remembered(fleet, arguments.estate.state.as_deref())?;
     let mut read = devices::read_estate(fleet, &arguments.estate, remembered.as_ref()).await?;

@@ -21,7 +21,7 @@ use crate::show;
 /// Carries a command out.
 pub async fn run(command: Command) -> Result<Outcome, Failure> {
     match command {
-        Command::Validate(arguments) => validate::run(&arguments),
+        Command::Validate(arguments) => validate::run(&arguments).await,
         Command::Plan(arguments) => plan::run(&arguments).await,
         Command::Explain(arguments) => explain::run(&arguments).await,
         Command::Up(arguments) => up::run(&arguments).await,
@@ -29,6 +29,8 @@ pub async fn run(command: Command) -> Result<Outcome, Failure> {
         Command::Simulate(arguments) => simulate::run(&arguments).await,
         Command::Inventory(Inventory::Export(arguments)) => inventory::export(&arguments).await,
         Command::Crds(arguments) => crds::run(&arguments),
+        // Carried out before anything else is started.
+        Command::FetchRepository => Ok(Outcome::Same),
         Command::Completions { shell } => {
             let mut command = Arguments::command();
             // Into memory first: the library panics when its reader goes away.

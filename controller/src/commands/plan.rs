@@ -23,12 +23,12 @@ use crate::{devices, show, sources};
 /// Shows what a repository would change.
 pub async fn run(arguments: &arguments::Plan) -> Result<Outcome, Failure> {
     let mut cache = Cache::default();
-    let to = sources::load_valid(&arguments.repository, arguments.to.as_deref(), &mut cache)?;
-    let from = arguments
-        .from
-        .as_deref()
-        .map(|from| sources::load_valid(&arguments.repository, Some(from), &mut cache))
-        .transpose()?;
+    let (repository, state) = (&arguments.repository, arguments.devices.state.as_deref());
+    let to = sources::load_valid(repository, arguments.to.as_deref(), state, &mut cache).await?;
+    let from = match arguments.from.as_deref() {
+        Some(from) => Some(sources::load_valid(repository, Some(from), state, &mut cache).await?),
+        None => None,
+    };
     let fleet = sources::choose(&to, &arguments.fleet)?;
     let old = match &from {
         Some(from) => Some(&sources::choose(from, &arguments.fleet)?.desired),

@@ -15,8 +15,10 @@ pub async fn run(arguments: &Simulate) -> Result<Outcome, Failure> {
     let loaded = sources::load_valid(
         &arguments.repository,
         arguments.reference.as_deref(),
+        arguments.state.as_deref(),
         &mut Cache::default(),
-    )?;
+    )
+    .await?;
     let folder = arguments.state.as_deref().map(world_folder);
     let clock = clock(
         &loaded.fleets,

@@ -10,9 +10,15 @@ use crate::show::{self, count, plural};
 use crate::sources;
 
 /// Checks a repository or a folder.
-pub fn run(arguments: &Validate) -> Result<Outcome, Failure> {
+pub async fn run(arguments: &Validate) -> Result<Outcome, Failure> {
     let reference = arguments.reference.as_deref();
-    let loaded = sources::load(&arguments.repository, reference, &mut Cache::default())?;
+    let loaded = sources::load(
+        &arguments.repository,
+        reference,
+        None,
+        &mut Cache::default(),
+    )
+    .await?;
     match arguments.output {
         Findings::Text => print_text(&loaded)?,
         Findings::Json => show::json(&Answer::from(&loaded))?,

@@ -9,6 +9,7 @@ use crate::manifest::{GitKind, Manifest};
 pub(super) const FLEET: &str = include_str!("fixtures/fleet.yaml");
 pub(super) const GROUP: &str = include_str!("fixtures/device_group.yaml");
 pub(super) const POLICY: &str = include_str!("fixtures/policy.yaml");
+pub(super) const SOURCE: &str = include_str!("fixtures/git_source.yaml");
 pub(super) const ASSIGNMENT: &str = include_str!("fixtures/assignment.yaml");
 
 /// What came of one document.
@@ -81,12 +82,14 @@ fn interpret<K: GitKind>(manifest: Manifest<K::Spec>) -> Outcome {
         );
     }
     let refused = diarchy_core::desired::is_refused(&findings);
-    assert_eq!(resources.named.len(), usize::from(refused));
+    // A source is only known to exist, refused or not.
+    let is_source = K::KIND == diarchy_core::resource::Kind::GitSource;
+    assert_eq!(resources.named.len(), usize::from(refused || is_source));
     let accepted = resources.fleets.len()
         + resources.groups.len()
         + resources.policies.len()
         + resources.assignments.len();
-    assert_eq!(accepted, usize::from(!refused));
+    assert_eq!(accepted, usize::from(!refused && !is_source));
     Outcome {
         resources,
         findings,

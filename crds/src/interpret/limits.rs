@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Findings;
-use crate::{CoManagementPolicy, DeviceGroup, Fleet, WorkloadAssignment};
+use crate::{CoManagementPolicy, DeviceGroup, Fleet, GitSource, WorkloadAssignment};
 
 /// Reports texts and lists that are longer than the schema allows, unless something is wrong with
 /// them anyhow.
@@ -31,11 +31,13 @@ fn schema(kind: Kind) -> Option<&'static JSONSchemaProps> {
     static GROUP: OnceLock<Option<JSONSchemaProps>> = OnceLock::new();
     static POLICY: OnceLock<Option<JSONSchemaProps>> = OnceLock::new();
     static ASSIGNMENT: OnceLock<Option<JSONSchemaProps>> = OnceLock::new();
+    static SOURCE: OnceLock<Option<JSONSchemaProps>> = OnceLock::new();
     match kind {
         Kind::Fleet => FLEET.get_or_init(of_spec::<Fleet>),
         Kind::DeviceGroup => GROUP.get_or_init(of_spec::<DeviceGroup>),
         Kind::CoManagementPolicy => POLICY.get_or_init(of_spec::<CoManagementPolicy>),
         Kind::WorkloadAssignment => ASSIGNMENT.get_or_init(of_spec::<WorkloadAssignment>),
+        Kind::GitSource => SOURCE.get_or_init(of_spec::<GitSource>),
         _ => return None,
     }
     .as_ref()

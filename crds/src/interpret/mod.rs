@@ -6,6 +6,7 @@ mod co_management_policy;
 mod device_group;
 mod fleet;
 mod forms;
+mod git_source;
 mod guardrails;
 mod limits;
 mod rollout;

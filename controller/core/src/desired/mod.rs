@@ -216,8 +216,9 @@ pub struct Resources {
     pub policies: Vec<PolicySpec>,
     /// The assignments.
     pub assignments: Vec<AssignmentSpec>,
-    /// Documents that exist but count for nothing else: of kinds not carried out yet, and those
-    /// that failed by themselves, so that a reference to one is not called dangling.
+    /// Documents that exist but count for nothing else: of kinds that ask nothing of a fleet or are
+    /// not carried out yet, and those that failed by themselves, so that a reference to one is not
+    /// called dangling.
     pub named: Vec<Named>,
 }
 

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use diarchy_clock::Clock;
 use diarchy_core::code::Code;
+use diarchy_core::consequence::Consequence;
 use diarchy_core::fact::Fact;
 use diarchy_fleet::graph::GraphClient;
 use diarchy_fleet::inventory::{Estate, InventoryRequest};
 use diarchy_fleet::site::SiteClient;
-use diarchy_fleet::{CaBundle, Consequence, Counters, EstateError, Outcome, Pace, Service};
+use diarchy_fleet::{CaBundle, Counters, EstateError, Outcome, Pace, Service};
 use jiff::SignedDuration;
 use serde_json::json;
 use tokio::net::TcpListener;

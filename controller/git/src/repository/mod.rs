@@ -15,6 +15,7 @@ pub use store::Store;
 
 use crate::diagnostic::{Diagnostic, Position, Problem};
 use crate::error::LoadError;
+use crate::remote::Fetched;
 
 /// Where resources are read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub enum Source {
     /// A git repository: its folder, a folder within its work tree, or a `file://` URL of one.
     /// Objects are read from its store; what lies in the work tree does not count.
     Repository(String),
+    /// What was fetched of a repository on another machine.
+    Fetched(Box<Fetched>),
     /// A folder, with its files as they lie on disk.
     WorkingTree(PathBuf),
 }
@@ -29,8 +32,8 @@ pub enum Source {
 /// What is read of a [`Source`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Options {
-    /// A branch, a tag or a commit, looked for in this order; `None` is `HEAD`. A folder on disk
-    /// has none.
+    /// A branch, a tag or a commit, looked for in this order; `None` is `HEAD`, and of what was
+    /// fetched that very commit. A folder on disk has none.
     pub reference: Option<String>,
     /// A folder below the source's own.
     pub path: Option<String>,
@@ -81,6 +84,7 @@ pub(crate) enum Content {
 pub(crate) fn list(source: &Source, options: &Options) -> Result<Listing, LoadError> {
     match source {
         Source::Repository(place) => store::list(place, options),
+        Source::Fetched(fetched) => store::list_fetched(fetched, options),
         Source::WorkingTree(folder) => folder::list(folder, options),
     }
 }

@@ -1,20 +1,21 @@
 //! Which commit is meant.
 
-use git2::{Commit, ErrorCode, Reference, Repository};
+use git2::{Commit, ErrorCode, Oid, Reference, Repository};
 
 use super::Revision;
 use crate::error::LoadError;
 
 /// The commit that `reference` names, or `HEAD` without one.
-pub fn resolve<'r>(
-    repository: &'r Repository,
+pub fn resolve(
+    repository: &Repository,
     place: &str,
     reference: Option<&str>,
-) -> Result<(Commit<'r>, Revision), LoadError> {
-    match reference {
-        None | Some("HEAD") => head(repository, place),
-        Some(name) => named(repository, place, name),
-    }
+) -> Result<(Oid, Revision), LoadError> {
+    let (commit, revision) = match reference {
+        None | Some("HEAD") => head(repository, place)?,
+        Some(name) => named(repository, place, name)?,
+    };
+    Ok((commit.id(), revision))
 }
 
 fn head<'r>(repository: &'r Repository, place: &str) -> Result<(Commit<'r>, Revision), LoadError> {

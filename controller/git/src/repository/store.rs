@@ -1,6 +1,7 @@
 //! The files of a commit, out of a repository's object store.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use git2::{ErrorCode, ObjectType, Oid, Repository, Tree};
@@ -8,17 +9,24 @@ use url::Url;
 
 use super::link::{self, Destination, LINK_MODE};
 use super::{
-    Content, Listed, Listing, Options, folder_link, is_hidden, is_yaml, link_out_of_tree,
+    Content, Listed, Listing, Options, Revision, folder_link, is_hidden, is_yaml, link_out_of_tree,
     no_folder, place_of, revision, shown, steps,
 };
 use crate::diagnostic::Diagnostic;
 use crate::error::LoadError;
+use crate::remote::{self, Address, Fetched};
 use crate::yaml::MAX_FILE_BYTES;
+
+/// How many files and folders are looked at: a tree may name one folder any number of times, so that
+/// a few kilobytes become more files than there is memory for.
+const MAX_ENTRIES: usize = 1_000_000;
 
 /// An open repository.
 pub struct Store {
     repository: Repository,
     place: String,
+    /// Keeps a mirror's packs where they are.
+    _reading: Option<File>,
 }
 
 impl Store {
@@ -41,42 +49,96 @@ pub fn list(place: &str, options: &Options) -> Result<Listing, LoadError> {
     let folder = local(place)?;
     let (repository, within) = open(&folder, place)?;
     let (commit, revision) = revision::resolve(&repository, place, options.reference.as_deref())?;
+    let store = Store {
+        repository,
+        place: place.to_owned(),
+        _reading: None,
+    };
+    listing(store, commit, revision, &within, options)
+}
+
+/// Finds the files of what was fetched.
+pub fn list_fetched(fetched: &Fetched, options: &Options) -> Result<Listing, LoadError> {
+    let place = fetched.address.as_str();
+    let reading = remote::reading(&fetched.mirror)
+        .map_err(|error| LoadError::disk(fetched.mirror.display().to_string(), &error))?;
     let git = |error: git2::Error| LoadError::git(place, &error);
-    let root = commit.tree().map_err(git)?;
+    let repository = Repository::open_bare(&fetched.mirror).map_err(git)?;
+    let reference = options.reference.as_deref().unwrap_or(&fetched.commit);
+    let (commit, mut revision) =
+        revision::resolve(&repository, place, Some(reference)).map_err(|error| {
+            // What was fetched is there, or the mirror is damaged.
+            if options.reference.is_none() {
+                let mirror = fetched.mirror.display();
+                let cause = format!("its mirror in {mirror} is damaged");
+                LoadError::unreadable(place, cause, "delete that folder: it is fetched anew")
+            } else {
+                error
+            }
+        })?;
+    if options.reference.is_none() {
+        revision.display.clone_from(&fetched.revision);
+    }
+    let store = Store {
+        repository,
+        place: place.to_owned(),
+        _reading: Some(reading),
+    };
+    listing(store, commit, revision, "", options)
+}
+
+fn listing(
+    store: Store,
+    commit: Oid,
+    revision: Revision,
+    within: &str,
+    options: &Options,
+) -> Result<Listing, LoadError> {
+    let repository = &store.repository;
+    let place = &store.place;
+    let git = |error: git2::Error| LoadError::git(place, &error);
+    let root = repository
+        .find_commit(commit)
+        .and_then(|commit| commit.tree())
+        .map_err(git)?;
     let wanted = options.path.as_deref().unwrap_or_default();
     let below = steps(wanted).ok_or_else(|| no_folder(wanted, &revision.display))?;
-    let path: Vec<&str> = steps(&within)
+    let path: Vec<&str> = steps(within)
         .unwrap_or_default()
         .into_iter()
         .chain(below)
         .collect();
-    let start = descend(&repository, &root, &path)
+    let start = descend(repository, &root, &path)
         .map_err(git)?
         .ok_or_else(|| no_folder(&path.join("/"), &revision.display))?;
     let mut walk = Walk {
-        repository: &repository,
+        repository,
         root: &root,
+        entries: 0,
         files: BTreeMap::new(),
         links: Vec::new(),
         diagnostics: Vec::new(),
     };
     walk.files_below(&path, start).map_err(git)?;
+    if walk.entries > MAX_ENTRIES {
+        return Err(LoadError::unreadable(
+            place,
+            format!("it has more than {MAX_ENTRIES} files and folders"),
+            "keep the fleet in a repository or a folder of its own",
+        ));
+    }
     walk.follow_links().map_err(git)?;
     let Walk {
         files, diagnostics, ..
     } = walk;
     let place_read = place_of(&path);
-    drop(commit);
     drop(root);
     Ok(Listing {
         revision,
         place: place_read,
         files: files.into_iter().map(listed).collect(),
         diagnostics,
-        store: Some(Store {
-            repository,
-            place: place.to_owned(),
-        }),
+        store: Some(store),
     })
 }
 
@@ -103,13 +165,10 @@ fn local(place: &str) -> Result<PathBuf, LoadError> {
             });
     }
     let folder = Path::new(place);
-    let scp_like = place
-        .split_once(':')
-        .is_some_and(|(host, _)| host.contains('@'));
-    if !folder.exists() && (place.contains("://") || scp_like) {
+    if !folder.exists() && Address::is_remote(place) {
         return Err(LoadError::unreadable(
             place,
-            "repositories on other machines are not read",
+            "it is on another machine, and was not fetched",
             "clone it, and give the clone's folder",
         ));
     }
@@ -164,6 +223,7 @@ fn descend<'r>(
 struct Walk<'r> {
     repository: &'r Repository,
     root: &'r Tree<'r>,
+    entries: usize,
     files: BTreeMap<Vec<u8>, Oid>,
     /// The folder and the name of each link, and the blob that holds its target.
     links: Vec<(Vec<u8>, Vec<u8>, Oid)>,
@@ -174,6 +234,10 @@ impl Walk<'_> {
     fn files_below(&mut self, path: &[&str], start: Tree<'_>) -> Result<(), git2::Error> {
         let mut folders = vec![(path.join("/").into_bytes(), start)];
         while let Some((path, tree)) = folders.pop() {
+            self.entries += tree.len();
+            if self.entries > MAX_ENTRIES {
+                break;
+            }
             for entry in &tree {
                 let name = entry.name_bytes();
                 if is_hidden(name) {

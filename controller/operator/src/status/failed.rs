@@ -1,7 +1,7 @@
 //! The status of a fleet whose pass could not be made.
 
+use diarchy_core::consequence::Consequence;
 use diarchy_crds::fleet::FleetStatus;
-use diarchy_fleet::Consequence;
 use jiff::Timestamp;
 use serde_json::Value;
 

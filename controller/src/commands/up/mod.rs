@@ -7,14 +7,16 @@ use std::path::PathBuf;
 
 use diarchy_clock::Clock;
 use diarchy_core::resource::ObjectName;
-use diarchy_git::{Cache, Loaded, Options, Source};
+use diarchy_git::{Cache, Fetched, Loaded, Options, Source};
 use diarchy_operator::connect::{Connect, SecretsFolder};
+use diarchy_operator::origin::{self, Origin};
 use diarchy_operator::report::PassReport;
 use diarchy_operator::store::Store;
 use diarchy_operator::{GOOD_COMMIT, Operator, Setup};
 
 use crate::arguments::{Format, Up};
 use crate::failure::{Failure, Outcome};
+use crate::remote::Remote;
 use crate::simulated::{
     Address, Published, SPEED, SimulatedEstates, Simulators, World, clock, world_folder,
 };
@@ -28,9 +30,14 @@ pub async fn run(arguments: &Up) -> Result<Outcome, Failure> {
         Some(file) => Store::open(file)?,
         None => Store::in_memory()?,
     };
-    let ground = Ground::new(arguments, &store).await?;
+    let remote = Remote::of(
+        &arguments.repository,
+        arguments.reference.as_deref(),
+        arguments.state.as_deref(),
+    )?;
+    let mut ground = Ground::new(arguments, remote.as_ref(), &store).await?;
     let mut operator = Operator::new(Setup {
-        source: source(arguments),
+        origin: origin(arguments, remote, ground.fetched.take()),
         options: Options {
             reference: arguments.reference.clone(),
             path: arguments.repository.path.clone(),
@@ -80,10 +87,11 @@ async fn passes(
             return Ok(outcome(&report));
         }
         last = Some(report);
-        if before(deadline, ground.clock.sleep(operator.interval()))
-            .await
-            .is_none()
-        {
+        let pause = ground.clock.sleep(operator.interval());
+        let wait = async {
+            tokio::select! { () = pause => {}, () = operator.news() => {} }
+        };
+        if before(deadline, wait).await.is_none() {
             return time_is_up(arguments, screen, last.as_ref());
         }
     }
@@ -141,13 +149,22 @@ async fn interrupted() {
     }
 }
 
-fn source(arguments: &Up) -> Source {
+/// Where resources come from, and what was fetched of it already.
+fn origin(arguments: &Up, remote: Option<Remote>, fetched: Option<Fetched>) -> Origin {
     let place = &arguments.repository.place;
-    if arguments.repository.working_tree {
-        Source::WorkingTree(PathBuf::from(place))
-    } else {
-        Source::Repository(place.clone())
-    }
+    let Some(remote) = remote else {
+        return Origin::Here(if arguments.repository.working_tree {
+            Source::WorkingTree(PathBuf::from(place))
+        } else {
+            Source::Repository(place.clone())
+        });
+    };
+    let interval = arguments.git_interval.length();
+    let followed = origin::Remote::new(remote.fetcher, remote.request, remote.keys, interval);
+    Origin::Remote(Box::new(match fetched {
+        Some(fetched) => followed.after(fetched),
+        None => followed,
+    }))
 }
 
 /// What the loop runs on: a clock, and simulated estates where they were asked for.
@@ -155,10 +172,12 @@ struct Ground {
     clock: Clock,
     simulators: Option<Simulators>,
     addresses: Option<BTreeMap<ObjectName, Address>>,
+    /// What was fetched to make the estates fit.
+    fetched: Option<Fetched>,
 }
 
 impl Ground {
-    async fn new(arguments: &Up, store: &Store) -> Result<Self, Failure> {
+    async fn new(arguments: &Up, remote: Option<&Remote>, store: &Store) -> Result<Self, Failure> {
         let Some(devices) = arguments.simulate.simulate else {
             if arguments.state.is_none() {
                 return Err(Failure::argument(
@@ -170,6 +189,7 @@ impl Ground {
                 clock: Clock::system(),
                 simulators: None,
                 addresses: None,
+                fetched: None,
             });
         };
         let folder = arguments.state.as_deref().map(world_folder);
@@ -181,9 +201,13 @@ impl Ground {
                 clock,
                 simulators: None,
                 addresses: Some(published.addresses()),
+                fetched: None,
             });
         }
-        let loaded = last_good(arguments, store)?;
+        let (loaded, fetched) = match remote {
+            Some(remote) => last_good_of(arguments, remote, store).await?,
+            None => (last_good(arguments, store).await?, None),
+        };
         let speed = arguments.simulate.speed.unwrap_or(SPEED);
         let clock = clock(&loaded.fleets, folder.as_deref(), speed)?;
         let world = World {
@@ -198,6 +222,7 @@ impl Ground {
             clock,
             addresses: Some(simulators.addresses()),
             simulators: Some(simulators),
+            fetched,
         })
     }
 
@@ -228,16 +253,45 @@ impl Ground {
 }
 
 /// What a simulated estate is made to fit: the revision, or the last good one when it does not validate.
-fn last_good(arguments: &Up, store: &Store) -> Result<Loaded, Failure> {
-    let load = |reference: Option<&str>| {
-        sources::load_valid(&arguments.repository, reference, &mut Cache::default())
+async fn last_good(arguments: &Up, store: &Store) -> Result<Loaded, Failure> {
+    let load = async |reference: Option<&str>| {
+        sources::load_valid(
+            &arguments.repository,
+            reference,
+            None,
+            &mut Cache::default(),
+        )
+        .await
     };
-    let newest = load(arguments.reference.as_deref());
+    let newest = load(arguments.reference.as_deref()).await;
     if newest.is_err()
         && !arguments.repository.working_tree
         && let Some(commit) = store.meta(GOOD_COMMIT)?
     {
-        return load(Some(&commit));
+        return load(Some(&commit)).await;
+    }
+    newest
+}
+
+/// The same of a repository on another machine, and what was fetched of it.
+async fn last_good_of(
+    arguments: &Up,
+    remote: &Remote,
+    store: &Store,
+) -> Result<(Loaded, Option<Fetched>), Failure> {
+    let load = |fetched: Fetched| {
+        let loaded = sources::load_fetched(&arguments.repository, fetched, &mut Cache::default())?;
+        sources::valid(loaded)
+    };
+    let newest = match remote.fetch().await {
+        Ok(fetched) => load(fetched.clone()).map(|loaded| (loaded, Some(fetched))),
+        Err(error) => Err(error),
+    };
+    if newest.is_err()
+        && let Some(commit) = store.meta(GOOD_COMMIT)?
+        && let Ok(loaded) = load(remote.remembered(&commit))
+    {
+        return Ok((loaded, None));
     }
     newest
 }

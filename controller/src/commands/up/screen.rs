@@ -61,15 +61,23 @@ impl Screen {
         if !is_text(self.format) {
             return json_line(&Line::Pass(report));
         }
+        let name = ObjectName::new("", "");
         if let Some(refused) = &report.refused {
-            let name = ObjectName::new("", "");
+            let why = if refused.unread {
+                "cannot be taken over"
+            } else {
+                "does not validate"
+            };
             let text = format!(
-                "{} does not validate and changes nothing; {} stays in force\n{}",
+                "{} {why} and changes nothing; {} stays in force\n{}",
                 refused.revision,
                 report.revision.as_deref().unwrap_or("nothing"),
                 refused.findings.join("\n")
             );
             self.say(&name, "refused", text);
+        } else {
+            // What comes again after all was well is news.
+            self.said.remove(&(name, "refused"));
         }
         for (fleet, problem) in &report.failures {
             self.say(fleet, "failure", format!("{fleet}: {problem}"));
