@@ -8,7 +8,12 @@
 )]
 
 mod bench;
+mod cluster;
 mod command_line;
+mod control_plane;
+mod crds_documents;
+mod crds_rule_cases;
+mod crds_rules;
 mod devices;
 mod enrolling;
 mod explaining;
