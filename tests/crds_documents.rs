@@ -75,3 +75,111 @@ pub fn change(document: &mut Value, pointer: &str, value: &Value) {
         (place, value) => place[key] = value.clone(),
     }
 }
+
+/// A document of `kind` that names every field of its spec, of the kinds that stand in repositories.
+pub fn largest(kind: &str) -> Value {
+    let mut document = smallest(kind);
+    document["spec"] = match kind {
+        "Fleet" => fleet(),
+        "CoManagementPolicy" => policy(),
+        "DeviceGroup" => group(),
+        "WorkloadAssignment" => assignment(),
+        other => panic!("{other} does not stand in repositories"),
+    };
+    document
+}
+
+fn fleet() -> Value {
+    json!({
+        "suspend": false,
+        "mode": "Enforce",
+        "configurationManager": {
+            "adminService": ["https://cm01.contoso.com/AdminService"],
+            "siteCode": "PS1",
+            "caBundleRef": { "name": "cm-ca" },
+            "credentialsRef": { "name": "cm-admin" },
+        },
+        "intune": {
+            "tenantId": "7b1f2c1e-5a1d-4d6e-9a51-1f0f4b3f9a10",
+            "endpoint": "https://graph.microsoft.com",
+            "authority": "https://login.microsoftonline.com",
+            "credentialsRef": { "name": "graph-app" },
+            "serviceAccountName": "diarchy",
+            "beta": true,
+        },
+        "mdmAuthority": "Intune",
+        "inventory": { "interval": "5m", "staleAfter": "30d", "onlineWithin": "24h" },
+        "notifyClients": "Never",
+        "guardrails": {
+            "maxChangedDevices": "20%",
+            "maxLeaving": 10,
+            "maxInventoryShrink": "10%",
+            "maxChangesPerHour": 20_000,
+            "freeze": [{ "name": "year-end", "from": "2026-12-15T00:00:00Z", "to": "2027-01-05T00:00:00Z" }],
+        },
+    })
+}
+
+fn policy() -> Value {
+    json!({
+        "fleetRef": { "name": "contoso" },
+        "enrollment": {
+            "automatic": "Pilot",
+            "pilotGroupRef": { "name": "laptops" },
+            "pilotCollection": "PS100020",
+        },
+        "prerequisites": { "minimumOsVersion": "10.0.16299", "joinTypes": ["HybridJoined", "EntraJoined"] },
+        "workloads": {
+            "CompliancePolicies": { "slider": "Intune" },
+            "WindowsUpdatePolicies": { "slider": "PilotIntune", "pilotCollection": "PS100021" },
+        },
+    })
+}
+
+fn group() -> Value {
+    json!({
+        "fleetRef": { "name": "contoso" },
+        "selector": { "matchAttributes": [
+            { "key": "country", "operator": "In", "values": ["FR", "DE"] },
+            { "key": "osVersion", "operator": "AtLeast", "values": ["10.0.22631"] },
+            { "key": "enrolledAt", "operator": "Within", "values": ["14d"] },
+            { "key": "joinType", "operator": "NotIn", "values": ["EntraJoined"] },
+            { "key": "model", "operator": "Glob", "values": ["Latitude 7*"] },
+            { "key": "category", "operator": "Exists" },
+        ] },
+        "devices": ["LAPTOP-0042"],
+        "include": [{ "name": "laptops" }],
+        "exclude": [{ "name": "laptops" }],
+    })
+}
+
+fn assignment() -> Value {
+    json!({
+        "fleetRef": { "name": "contoso" },
+        "workload": "WindowsUpdatePolicies",
+        "groupRef": { "name": "laptops" },
+        "authority": "Intune",
+        "priority": 100,
+        "mode": "Observe",
+        "suspend": false,
+        "admitWhen": { "matchAttributes": [
+            { "key": "lastSync", "operator": "Within", "values": ["7d"] },
+            { "key": "clientHealth", "operator": "In", "values": ["Healthy"] },
+            { "key": "compliance", "operator": "In", "values": ["Compliant"] },
+        ] },
+        "requires": [{ "kind": "UpdateRing", "name": "broad" }],
+        "rollout": {
+            "steps": [
+                { "devices": 5, "soak": "24h", "approval": "Required" },
+                { "devices": "100%", "soak": "24h", "approval": "NotRequired" },
+            ],
+            "maxConcurrency": 500,
+            "maxFailures": "2%",
+            "minObserved": "90%",
+            "progressDeadline": "72h",
+            "onFailure": "Halt",
+            "window": { "days": ["Mon"], "from": "08:00", "to": "16:00", "timeZone": "Europe/Paris" },
+        },
+        "onDelete": "Retain",
+    })
+}

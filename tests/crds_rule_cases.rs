@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::crds_clause_cases;
 use crate::crds_documents::Change;
 
 /// The cases of one rule. Every list of changes makes one document out of the smallest of the kind.
@@ -18,7 +19,8 @@ pub struct Case {
 }
 
 impl Case {
-    fn new(kind: &'static str, path: impl Into<String>, says: &'static str) -> Self {
+    /// Without a document yet.
+    pub fn new(kind: &'static str, path: impl Into<String>, says: &'static str) -> Self {
         Self {
             kind,
             path: path.into(),
@@ -69,17 +71,18 @@ pub fn all() -> Vec<Case> {
     for workload in ASSIGNABLE {
         cases.extend(slider(workload));
     }
-    cases.extend(requirements(
+    cases.extend(crds_clause_cases::all(
         "DeviceGroup",
         ".spec.selector.matchAttributes[]",
         "/spec/selector",
     ));
-    cases.extend(requirements(
+    cases.extend(crds_clause_cases::all(
         "WorkloadAssignment",
         ".spec.admitWhen.matchAttributes[]",
         "/spec/admitWhen",
     ));
     cases.extend(others());
+    cases.extend(durations());
     cases
 }
 
@@ -245,65 +248,6 @@ fn slider(workload: &'static str) -> [Case; 2] {
     ]
 }
 
-/// What holds of a clause, wherever it stands.
-fn requirements(kind: &'static str, path: &'static str, selector: &'static str) -> Vec<Case> {
-    let case = |says, accepted: &[Value], refused: &[Value]| {
-        let change = |clause: &Value| vec![(selector, json!({ "matchAttributes": [clause] }))];
-        let mut case = Case::new(kind, path, says);
-        case.accepted = accepted.iter().map(change).collect();
-        case.refused = refused.iter().map(change).collect();
-        case
-    };
-    let clause = |key: &str, operator: &str, values: &[&str]| json!({ "key": key, "operator": operator, "values": values });
-    let bare = |key: &str, operator: &str| json!({ "key": key, "operator": operator });
-    vec![
-        case(
-            "take no values",
-            &[
-                bare("country", "Exists"),
-                clause("enrolledAt", "DoesNotExist", &[]),
-            ],
-            &[
-                clause("country", "Exists", &["FR"]),
-                clause("country", "DoesNotExist", &["FR"]),
-            ],
-        ),
-        case(
-            "needs `values`",
-            &[clause("country", "NotIn", &["FR", "DE"])],
-            &[
-                bare("country", "In"),
-                clause("country", "Glob", &[]),
-                clause("osVersion", "AtLeast", &[]),
-            ],
-        ),
-        case(
-            "takes exactly one value",
-            &[clause("osVersion", "AtLeast", &["10.0.22631"])],
-            &[
-                clause("osVersion", "LessThan", &["10.0.22631", "10.0.26100"]),
-                clause("enrolledAt", "Within", &["1d", "2d"]),
-            ],
-        ),
-        case(
-            "`AtLeast` and `LessThan` are for",
-            &[clause("clientVersion", "LessThan", &["5.00.9128"])],
-            &[clause("country", "AtLeast", &["10.0"])],
-        ),
-        case(
-            "`Within` and `NotWithin` are for",
-            &[
-                clause("enrolledAt", "NotWithin", &["14d"]),
-                bare("enrolledAt", "Exists"),
-            ],
-            &[
-                clause("country", "Within", &["14d"]),
-                clause("enrolledAt", "In", &["14d"]),
-            ],
-        ),
-    ]
-}
-
 fn others() -> Vec<Case> {
     let selector = |key: &str| {
         let clause = json!({ "key": key, "operator": "Exists" });
@@ -358,4 +302,25 @@ fn others() -> Vec<Case> {
     .accepts(window("07:59"))
     .refuses(window("08:00"));
     vec![passing, empty, freezes, admit, windows]
+}
+
+fn durations() -> [Case; 2] {
+    let case = |kind, place: &'static str, says| {
+        Case::new(kind, place.replace('/', "."), says)
+            .accepts([(place, json!("0h1m"))])
+            .refuses([(place, json!("0"))])
+            .refuses([(place, json!("0.0h0s"))])
+    };
+    [
+        case(
+            "Fleet",
+            "/spec/inventory/interval",
+            "a pass needs some time",
+        ),
+        case(
+            "WorkloadAssignment",
+            "/spec/rollout/progressDeadline",
+            "a deadline of no time",
+        ),
+    ]
 }

@@ -17,6 +17,9 @@ use serde::{Deserialize, Serialize};
 pub(crate) const NAME_PATTERN: &str =
     r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
 
+/// A version: numbers of at most 18 digits, which any reader can compare, and dots.
+pub(crate) const VERSION_PATTERN: &str = r"^[0-9]{1,18}(\.[0-9]{1,18})*$";
+
 macro_rules! texts {
     ($(
         $(#[$doc:meta])*
@@ -72,7 +75,11 @@ texts! {
     DurationText { "maxLength": 64, "pattern": SPAN_PATTERN }
 
     /// A moment in RFC 3339: `2026-12-15T00:00:00Z`.
-    TimestampText { "maxLength": 64, "format": "date-time" }
+    TimestampText {
+        "maxLength": 64,
+        "format": "date-time",
+        "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$",
+    }
 
     /// A time of day on 24 hours: `08:00`.
     TimeOfDay { "maxLength": 5, "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$" }
@@ -89,11 +96,11 @@ texts! {
     /// An https URL; http only on a loopback host.
     Endpoint {
         "maxLength": 2048,
-        "pattern": r"^(https://|http://([^/]*\.)?(localhost|127(\.[0-9]{1,3}){3}|\[::1\])([:/]|$))",
+        "pattern": r"^(https://[^\s/?#@\\]+|http://(([^\s/?#@\\:]+\.)?localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]*)?)([/?#]\S*)?$",
     }
 
     /// A version as numbers and dots: `10.0.22631`.
-    VersionText { "maxLength": 64, "pattern": r"^[0-9]{1,18}(\.[0-9]{1,18})*$" }
+    VersionText { "maxLength": 64, "pattern": VERSION_PATTERN }
 
     /// A collection's id: its site code and 5 hexadecimal digits, `PS100021`.
     CollectionId { "maxLength": 8, "pattern": "^[A-Za-z0-9]{3}[0-9A-Fa-f]{5}$" }

@@ -1,9 +1,10 @@
 //! A namespace of one test.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::Command;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{ADMIN, Cluster, Person, ok};
 
@@ -36,12 +37,18 @@ impl Namespace<'_> {
 
     /// `kubectl apply --server-side` of documents, as the administrator runs it.
     pub fn apply(&self, documents: &[Value]) -> Command {
-        let list = json!({ "apiVersion": "v1", "kind": "List", "items": documents });
-        let name = format!("{}-{:016x}.json", self.name, rand::random::<u64>());
-        let file = self.cluster.file(&name, &list.to_string());
+        // No `List`: with one, kubectl judges the documents by itself and asks no server.
+        let documents: Vec<String> = documents.iter().map(Value::to_string).collect();
+        let file = self.file(&documents.join("\n---\n"));
         let mut command = self.kubectl(&ADMIN);
         command.args(["apply", "--server-side", "-f"]).arg(file);
         command
+    }
+
+    /// The path of a new file that ends with the cluster.
+    pub fn file(&self, content: &str) -> PathBuf {
+        let name = format!("{}-{:016x}.yaml", self.name, rand::random::<u64>());
+        self.cluster.file(&name, content)
     }
 
     /// Why each object was refused, out of what `kubectl` said, by the object's name.
