@@ -8,7 +8,20 @@
 )]
 
 mod bench;
+mod cluster;
 mod command_line;
+mod control_plane;
+mod crds;
+mod crds_clause_cases;
+mod crds_documents;
+mod crds_limits;
+mod crds_rule_cases;
+mod crds_rules;
+mod crds_shown;
+mod crds_stored;
+mod crds_upgrade;
+mod crds_values;
+mod crds_verdicts;
 mod devices;
 mod enrolling;
 mod explaining;

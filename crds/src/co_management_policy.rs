@@ -59,7 +59,11 @@ pub struct CoManagementPolicySpec {
     #[x_kube(validation = Rule::new("self == oldSelf").message("`fleetRef` cannot change: delete the policy and make another"))]
     pub fleet_ref: LocalRef,
     /// How devices come to be enrolled in Intune. Absent: nothing is compared, and nobody joins.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::present::some",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub enrollment: Option<EnrollmentSpec>,
     /// What a device must have to be moved.
     #[serde(default)]
@@ -79,10 +83,18 @@ pub struct EnrollmentSpec {
     pub automatic: AutomaticEnrollment,
     /// With `Pilot`: the group whose devices join `pilotCollection`. They never leave it, since
     /// leaving does not unenrol.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::present::some",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub pilot_group_ref: Option<LocalRef>,
     /// With `Pilot`: the collection whose devices enrol, by its id.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::present::some",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub pilot_collection: Option<CollectionId>,
 }
 
@@ -132,7 +144,11 @@ pub struct WorkloadSliderSpec {
     pub slider: Slider,
     /// The collection on the Staging tab, by its id, such as `PS100021`: needed with `PilotIntune`
     /// and refused otherwise. No other workload, nor enrolment, may have it too.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::present::some",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub pilot_collection: Option<CollectionId>,
 }
 

@@ -46,12 +46,19 @@ pub struct DeviceGroupSpec {
     #[x_kube(validation = Rule::new("self == oldSelf").message("`fleetRef` cannot change: delete the group and make another"))]
     pub fleet_ref: LocalRef,
     /// Which devices, by what is known of them. Default: none.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::present::some",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub selector: Option<GroupSelectorSpec>,
     /// Devices by name, serial number or id, without regard to case. One that fits several devices,
     /// or none, has nobody and is reported. Default none.
     #[serde(default)]
-    #[schemars(length(max = 10_000), inner(length(min = 1, max = 256)))]
+    #[schemars(
+        length(max = 10_000),
+        inner(length(min = 1, max = 256), regex(pattern = r"\S"))
+    )]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub devices: Vec<String>,
     /// Groups of the same fleet whose members it has. Default none.

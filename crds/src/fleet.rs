@@ -95,7 +95,11 @@ pub struct ConfigurationManagerSpec {
     /// The top site's code, 3 letters or digits: `PS1`.
     pub site_code: SiteCode,
     /// A Secret whose `ca.crt` signs the site's certificate. Default: the well-known roots.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::present::some",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub ca_bundle_ref: Option<LocalRef>,
     /// A Secret with `username` and `password`, or with `token`.
     pub credentials_ref: LocalRef,
@@ -117,12 +121,16 @@ pub struct IntuneSpec {
     pub authority: Endpoint,
     /// A Secret with `clientId` and `clientSecret`, or with `clientId`, `tls.crt` and `tls.key`.
     /// Default: workload identity, by a token for `serviceAccountName`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::present::some",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub credentials_ref: Option<LocalRef>,
     /// The service account of this namespace that workload identity uses. Default empty: that of
     /// the namespace, `default`.
     #[serde(default)]
-    #[schemars(length(max = 253))]
+    #[schemars(schema_with = "crate::schema::service_account")]
     pub service_account_name: String,
     /// Whether beta endpoints of Microsoft Graph may be used. Without them two workloads cannot be
     /// observed and count as moved when assigned. Default true.
@@ -139,11 +147,12 @@ pub enum MdmAuthority {
 }
 
 /// How inventories are read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct InventorySpec {
     /// How long between two passes, above 0. Default `5m`.
     #[serde(default = "five_minutes")]
+    #[x_kube(validation = Rule::new(crate::rules::POSITIVE_DURATION).message("a pass needs some time: write a duration above 0, like 5m"))]
     pub interval: DurationText,
     /// How old a device's last report may be before it counts as stale. Default `30d`.
     #[serde(default = "thirty_days")]

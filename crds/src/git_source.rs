@@ -69,10 +69,18 @@ pub struct GitSourceSpec {
     /// A Secret with `username` and `password`, or `token`, for https; with `identity` and
     /// `known_hosts` for ssh; and `ca.crt` where the server's certificate has an authority of its
     /// own. Default: everybody may read it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::present::some"
+    )]
     pub secret_ref: Option<LocalRef>,
     /// Who must have signed a revision before it is applied. Default: nobody need.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::present::some"
+    )]
     pub verify: Option<VerifySpec>,
     /// Whether what git no longer has is removed from the cluster; what becomes of its devices says
     /// `onDelete` of each assignment. Default false.
@@ -81,7 +89,7 @@ pub struct GitSourceSpec {
     /// The service account of this namespace whose rights resources are applied with. Default empty:
     /// that of the namespace, `default`, and never the controller's.
     #[serde(default)]
-    #[schemars(length(max = 253))]
+    #[schemars(schema_with = "crate::schema::service_account")]
     pub service_account_name: String,
     /// While true nothing is fetched and nothing applied. Default false.
     #[serde(default)]
@@ -94,13 +102,25 @@ pub struct GitSourceSpec {
 #[x_kube(validation = Rule::new("(has(self.branch) ? 1 : 0) + (has(self.tag) ? 1 : 0) + (has(self.commit) ? 1 : 0) == 1").message("a source follows one thing: write exactly one of `branch`, `tag` and `commit`"))]
 pub struct GitReference {
     /// A branch: its newest commit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::present::some"
+    )]
     pub branch: Option<BranchOrTag>,
     /// A tag; followed if it is moved.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::present::some"
+    )]
     pub tag: Option<BranchOrTag>,
     /// A commit by its whole id of 40 hexadecimal digits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::present::some"
+    )]
     pub commit: Option<CommitId>,
 }
 

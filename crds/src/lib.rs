@@ -20,6 +20,7 @@ pub mod guardrails;
 mod interpret;
 pub mod manifest;
 pub mod per_workload;
+mod present;
 pub mod reference;
 pub mod rollout;
 mod rules;

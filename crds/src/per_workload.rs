@@ -8,30 +8,62 @@ use serde::{Deserialize, Serialize};
 ///
 /// A struct and not a map, so that the API server refuses a name that is no workload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+#[serde(
+    rename_all = "PascalCase",
+    deny_unknown_fields,
+    bound(deserialize = "T: Deserialize<'de>")
+)]
 pub struct PerWorkload<T> {
     /// Compliance policies.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::present::some",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub compliance_policies: Option<T>,
     /// Resource access policies: read, so that it can be refused by its name, and no part of the
     /// schema.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::present::some",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(skip)]
     pub resource_access: Option<T>,
     /// Device configuration.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::present::some",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub device_configuration: Option<T>,
     /// Windows Update policies.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::present::some",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub windows_update_policies: Option<T>,
     /// Endpoint Protection.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::present::some",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub endpoint_protection: Option<T>,
     /// Client apps.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::present::some",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub client_apps: Option<T>,
     /// Office Click-to-Run apps.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::present::some",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub office_click_to_run: Option<T>,
 }
 

@@ -19,26 +19,49 @@ pub struct RolloutSpec {
     pub steps: Vec<StepSpec>,
     /// How many online devices may be assigned and not yet observed: a number, at least 1, or a
     /// percentage of the selected devices. Default: no limit.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    // A schema of its own hides from the derive that the field may be left out.
+    #[serde(
+        default,
+        deserialize_with = "crate::present::some",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(schema_with = "crate::schema::positive_amount")]
     pub max_concurrency: Option<AmountText>,
     /// How many failures are borne: a number, or a percentage of the admitted, online devices.
     /// Default: no limit.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::present::some",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub max_failures: Option<AmountText>,
     /// How many of a step's online devices, and at least one, must report before it may end; the
     /// soak alone is not enough. A number or a percentage. Default: one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::present::some",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub min_observed: Option<AmountText>,
     /// How long a device may take, in its online time alone, before it counts as failed; above 0.
     /// Default: no limit.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::present::some",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[x_kube(validation = Rule::new(crate::rules::POSITIVE_DURATION).message("a deadline of no time fails everything: write a duration above 0, like 72h"))]
     pub progress_deadline: Option<DurationText>,
     /// What too many failures do: `Halt` stops where it is, `Rollback` takes its devices back.
     /// Default `Halt`.
     #[serde(default)]
     pub on_failure: OnFailure,
     /// When writes may be made; their effects come later. Default: always.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::present::some",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub window: Option<WindowSpec>,
 }
 
@@ -48,6 +71,7 @@ pub struct RolloutSpec {
 pub struct StepSpec {
     /// How many devices it has, with those of the steps before it, above 0: a number, or a
     /// percentage of the selected devices.
+    #[schemars(schema_with = "crate::schema::positive_amount")]
     pub devices: AmountText,
     /// How long it is watched before the next. Default: not at all.
     #[serde(default = "no_time")]

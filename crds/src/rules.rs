@@ -1,7 +1,50 @@
 //! CEL rules that are too long to write out.
 
 use diarchy_core::desired::OLDEST_WINDOWS;
+use diarchy_core::inventory::{ClientHealth, Compliance, JoinType};
 use diarchy_core::workload::Workload;
+use kube::core::Rule;
+
+/// A duration is some time: there is a digit in it that is not 0.
+pub(crate) const POSITIVE_DURATION: &str = "self.matches('[1-9]')";
+
+/// The one value of a clause with one of these operators has a form.
+pub(crate) fn value_has_form(operators: &[&str], pattern: &str) -> String {
+    format!(
+        "!(self.operator in ['{}']) || !has(self.values) || size(self.values) == 0 || self.values[0].matches(r'{pattern}')",
+        operators.join("', '")
+    )
+}
+
+/// A clause about `joinType` compares with words that there are.
+pub(crate) fn words_of_join_type() -> Rule {
+    known_words("joinType", JoinType::ALL.iter().map(|word| word.name()))
+}
+
+/// A clause about `compliance` compares with words that there are.
+pub(crate) fn words_of_compliance() -> Rule {
+    known_words("compliance", Compliance::ALL.iter().map(|word| word.name()))
+}
+
+/// A clause about `clientHealth` compares with words that there are.
+pub(crate) fn words_of_client_health() -> Rule {
+    known_words(
+        "clientHealth",
+        ClientHealth::ALL.iter().map(|word| word.name()),
+    )
+}
+
+/// As sets, since the API server bounds the cost of comparing two lists far lower than that of
+/// looking for every value of one in the other.
+fn known_words(key: &str, words: impl Iterator<Item = &'static str>) -> Rule {
+    let words: Vec<&str> = words.collect();
+    let message = format!("`{key}` has no such value: write only {}", words.join(", "));
+    Rule::new(format!(
+        "self.key != '{key}' || !(self.operator in ['In', 'NotIn']) || !has(self.values) || sets.contains(['{}'], self.values.map(v, v.lowerAscii()))",
+        words.join("', '").to_ascii_lowercase()
+    ))
+    .message(message.as_str())
+}
 
 /// No collection stands in a policy twice.
 ///

@@ -3,7 +3,9 @@
 use diarchy_core::resource::Kind;
 use diarchy_core::selector::Key;
 use diarchy_core::workload::Workload;
-use schemars::{Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema as _, Schema, SchemaGenerator, json_schema};
+
+use crate::text::{AmountText, NAME_PATTERN};
 
 /// The kinds that an assignment may require: what prepares Intune before a switch.
 pub const ESTATE_KINDS: [Kind; 8] = [
@@ -25,6 +27,25 @@ pub(crate) fn assignable_workload(_: &mut SchemaGenerator) -> Schema {
 /// A kind that an assignment may require.
 pub(crate) fn estate_kind(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "enum": ESTATE_KINDS.map(Kind::name) })
+}
+
+/// The pattern of a percentage above 0%.
+const POSITIVE_PERCENT_PATTERN: &str =
+    r"^(100(\.0{1,2})?|(0?[1-9]|[1-9][0-9])(\.[0-9]{1,2})?|0{1,2}\.(0[1-9]|[1-9][0-9]?))%$";
+
+/// A number of devices that is not none. By its form and not by a rule: what a rule costs whose
+/// value may be a number or a text, older API servers cannot bound.
+pub(crate) fn positive_amount(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = AmountText::json_schema(generator);
+    schema.insert("minimum".into(), 1.into());
+    schema.insert("pattern".into(), POSITIVE_PERCENT_PATTERN.into());
+    schema
+}
+
+/// The name of a service account; empty is none.
+pub(crate) fn service_account(_: &mut SchemaGenerator) -> Schema {
+    let pattern = NAME_PATTERN.trim_start_matches('^').trim_end_matches('$');
+    json_schema!({ "type": "string", "maxLength": 253, "pattern": format!("^({pattern})?$") })
 }
 
 /// The conditions of a status: meta/v1, a map by type, with the limits of the original.
@@ -84,6 +105,6 @@ pub(crate) fn attribute(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string",
         "maxLength": 128,
-        "pattern": format!("^({}|labels/.+)$", names.join("|")),
+        "pattern": format!("^({}|labels/[\\s\\S]+)$", names.join("|")),
     })
 }

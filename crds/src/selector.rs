@@ -1,8 +1,11 @@
 //! Selectors as they are written.
 
+use diarchy_core::duration::SPAN_PATTERN;
 use diarchy_core::selector::Operator;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::text::VERSION_PATTERN;
 
 /// Which devices, by what is known of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
@@ -44,7 +47,14 @@ pub struct AdmissionSelectorSpec {
     validation = Rule::new("!(self.operator in ['AtLeast', 'LessThan']) || self.key in ['osVersion', 'clientVersion']")
         .message("`AtLeast` and `LessThan` are for `osVersion` and `clientVersion`"),
     validation = Rule::new("self.operator in ['Exists', 'DoesNotExist'] || (self.operator in ['Within', 'NotWithin']) == (self.key in ['enrolledAt', 'lastSync'])")
-        .message("`Within` and `NotWithin` are for `enrolledAt` and `lastSync`, and those take no other comparison")
+        .message("`Within` and `NotWithin` are for `enrolledAt` and `lastSync`, and those take no other comparison"),
+    validation = Rule::new(crate::rules::value_has_form(&["AtLeast", "LessThan"], VERSION_PATTERN))
+        .message("`AtLeast` and `LessThan` compare with a version: write numbers and dots, like 10.0.22631"),
+    validation = Rule::new(crate::rules::value_has_form(&["Within", "NotWithin"], SPAN_PATTERN))
+        .message("`Within` and `NotWithin` compare with a duration: write one like 30s, 5m, 1h30m or 7d"),
+    validation = crate::rules::words_of_join_type(),
+    validation = crate::rules::words_of_compliance(),
+    validation = crate::rules::words_of_client_health()
 )]
 pub struct RequirementSpec {
     /// What it looks at: `name`, `serialNumber`, `manufacturer`, `model`, `chassis`, `osVersion`,
@@ -60,7 +70,11 @@ pub struct RequirementSpec {
     /// `DoesNotExist`: any key, no values.
     pub operator: Operator,
     /// What it is compared with.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::present::some",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(length(max = 1024), inner(length(max = 256)))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub values: Option<Vec<String>>,

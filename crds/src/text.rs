@@ -17,6 +17,17 @@ use serde::{Deserialize, Serialize};
 pub(crate) const NAME_PATTERN: &str =
     r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
 
+/// Parts between slashes, each of them words between dots. That `x.lock`, `@` and `@{` are no names
+/// either, only [`crate::interpret`] knows.
+const BRANCH_PATTERN: &str = concat!(
+    r"^[^-\x00-\x20\x7f~^:?*\[\\/.][^\x00-\x20\x7f~^:?*\[\\/.]*",
+    r"(\.[^\x00-\x20\x7f~^:?*\[\\/.]+)*",
+    r"(\.?/[^\x00-\x20\x7f~^:?*\[\\/.]+(\.[^\x00-\x20\x7f~^:?*\[\\/.]+)*)*$",
+);
+
+/// A version: numbers of at most 18 digits, which any reader can compare, and dots.
+pub(crate) const VERSION_PATTERN: &str = r"^[0-9]{1,18}(\.[0-9]{1,18})*$";
+
 macro_rules! texts {
     ($(
         $(#[$doc:meta])*
@@ -72,7 +83,11 @@ texts! {
     DurationText { "maxLength": 64, "pattern": SPAN_PATTERN }
 
     /// A moment in RFC 3339: `2026-12-15T00:00:00Z`.
-    TimestampText { "maxLength": 64, "format": "date-time" }
+    TimestampText {
+        "maxLength": 64,
+        "format": "date-time",
+        "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$",
+    }
 
     /// A time of day on 24 hours: `08:00`.
     TimeOfDay { "maxLength": 5, "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$" }
@@ -89,24 +104,24 @@ texts! {
     /// An https URL; http only on a loopback host.
     Endpoint {
         "maxLength": 2048,
-        "pattern": r"^(https://|http://([^/]*\.)?(localhost|127(\.[0-9]{1,3}){3}|\[::1\])([:/]|$))",
+        "pattern": r"^(https://[^\s/?#@\\]+|http://(([^\s/?#@\\:]+\.)?localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]*)?)([/?#]\S*)?$",
     }
 
     /// A repository: an https or ssh URL, or `user@host:path`; http only on a loopback host.
     RepositoryUrl {
         "minLength": 1,
         "maxLength": 2048,
-        "pattern": r"^(https://[^/@?#]+/[^?#]+|http://([^/@]*\.)?(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]+)?/[^?#]+|ssh://([^/@:?#]+@)?[^/@?#]+/[^?#]+|[^/@: ]+@[^/@: ]+:.+)$",
+        "pattern": r"^(https://[^\s/@?#\\]+/[^\s?#\\]+|http://([^\s/@\\]*\.)?(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]+)?/[^\s?#\\]+|ssh://([^\s/@:?#\\]+@)?[^\s/@?#\\]+/[^\s?#\\]+|[^/@: ]+@[^/@: ]+:.+)$",
     }
 
     /// The name of a branch or a tag: `main`, `release/2026`.
-    BranchOrTag { "minLength": 1, "maxLength": 255, "pattern": r"^[^-\s~^:?*\[\\][^\s~^:?*\[\\]*$" }
+    BranchOrTag { "minLength": 1, "maxLength": 255, "pattern": BRANCH_PATTERN }
 
     /// A commit's whole id.
     CommitId { "maxLength": 40, "pattern": "^[0-9A-Fa-f]{40}$" }
 
     /// A version as numbers and dots: `10.0.22631`.
-    VersionText { "maxLength": 64, "pattern": r"^[0-9]{1,18}(\.[0-9]{1,18})*$" }
+    VersionText { "maxLength": 64, "pattern": VERSION_PATTERN }
 
     /// A collection's id: its site code and 5 hexadecimal digits, `PS100021`.
     CollectionId { "maxLength": 8, "pattern": "^[A-Za-z0-9]{3}[0-9A-Fa-f]{5}$" }

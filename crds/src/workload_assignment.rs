@@ -93,7 +93,11 @@ pub struct WorkloadAssignmentSpec {
     pub suspend: bool,
     /// What must hold of a device when it would join, with authority `Intune` only; it never makes a
     /// device leave. Unknown is not yet. Default: nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::present::some",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub admit_when: Option<AdmissionSelectorSpec>,
     /// What must be ready before anything moves. Default: nothing.
     #[serde(default)]
@@ -101,7 +105,11 @@ pub struct WorkloadAssignmentSpec {
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub requires: Vec<RequiresSpec>,
     /// How it goes out. Default: all at once, still under the guardrails.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::present::some",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub rollout: Option<RolloutSpec>,
     /// What happens to its devices when it is deleted: `Retain` leaves them where they are, `Revert`
     /// hands them back to Configuration Manager. Default `Retain`.

@@ -400,6 +400,11 @@ mod tests {
                 "InvalidFormat spec.prerequisites.minimumOsVersion",
             ),
             (
+                "/spec/prerequisites/minimumOsVersion",
+                json!("1234567890123456789"),
+                "InvalidFormat spec.prerequisites.minimumOsVersion",
+            ),
+            (
                 "/spec/prerequisites/joinTypes",
                 json!([]),
                 "OutOfRange spec.prerequisites.joinTypes",

@@ -8,22 +8,23 @@ use diarchy_core::version::Version;
 use jiff::Timestamp;
 use jiff::civil::Time;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
-use url::{Host, Url};
 
 use super::Findings;
 use crate::text::{
-    AmountText, CollectionId, DurationText, Endpoint, Guid, SiteCode, TimeOfDay, TimeZoneName,
-    TimestampText, VersionText,
+    AmountText, CollectionId, DurationText, Guid, SiteCode, TimeOfDay, TimeZoneName, TimestampText,
+    VersionText,
 };
 
 /// The longest name of a resource (DNS-1123 subdomain).
 const LONGEST_NAME: usize = 253;
 /// The longest name of a namespace (DNS-1123 label).
 const LONGEST_LABEL: usize = 63;
+/// The most digits of a version's number: any number of so many digits can be compared.
+const LONGEST_NUMBER: usize = 18;
 
 /// Judges the name of a resource.
 pub(super) fn name(findings: &mut Findings, path: &FieldPath, text: &str) {
-    if text.len() > LONGEST_NAME || !text.split('.').all(is_label) {
+    if !is_name(text) {
         findings.add(
             Code::InvalidName,
             path,
@@ -35,6 +36,11 @@ pub(super) fn name(findings: &mut Findings, path: &FieldPath, text: &str) {
             ),
         );
     }
+}
+
+/// Whether a text is a DNS-1123 subdomain.
+pub(super) fn is_name(text: &str) -> bool {
+    text.len() <= LONGEST_NAME && text.split('.').all(is_label)
 }
 
 /// Judges the name of a namespace.
@@ -81,7 +87,7 @@ fn suggested_name(text: &str) -> String {
     }
 }
 
-fn invalid(findings: &mut Findings, path: &FieldPath, problem: String, remedy: &str) {
+pub(super) fn invalid(findings: &mut Findings, path: &FieldPath, problem: String, remedy: &str) {
     findings.add(Code::InvalidFormat, path, problem, remedy);
 }
 
@@ -202,7 +208,7 @@ pub(super) fn positive_amount(
     Some(amount)
 }
 
-/// Reads a moment: RFC 3339 and nothing looser, so that the API server reads the same.
+/// Reads a moment: RFC 3339 as the API server reads it, which wants capitals and knows no leap second.
 pub(super) fn timestamp(
     findings: &mut Findings,
     path: &FieldPath,
@@ -228,7 +234,7 @@ fn is_rfc3339(text: &str) -> bool {
         text.len() == shape.len()
             && text.bytes().zip(shape).all(|(b, s)| match s {
                 b'0' => b.is_ascii_digit(),
-                _ => b.eq_ignore_ascii_case(s),
+                _ => b == *s,
             })
     };
     let Some((local, rest)) = text.split_at_checked(SHAPE.len()) else {
@@ -244,10 +250,12 @@ fn is_rfc3339(text: &str) -> bool {
         }
         None => rest,
     };
+    // Within a day: what is further away no clock shows.
+    let within_a_day = offset.get(1..3).is_some_and(|hours| hours <= "23");
     shaped(local, SHAPE)
-        && (offset.eq_ignore_ascii_case("z")
-            || shaped(offset, b"+00:00")
-            || shaped(offset, b"-00:00"))
+        && !local.ends_with(":60")
+        && (offset == "Z"
+            || within_a_day && (shaped(offset, b"+00:00") || shaped(offset, b"-00:00")))
 }
 
 /// Reads a time of day.
@@ -314,49 +322,6 @@ pub(super) fn guid(findings: &mut Findings, path: &FieldPath, text: &Guid) {
     }
 }
 
-/// Judges the address of a service.
-pub(super) fn endpoint(findings: &mut Findings, path: &FieldPath, text: &Endpoint) {
-    const LIKE: &str = "write an address like https://cm01.contoso.com/AdminService";
-    let url = match Url::parse(text.as_str()) {
-        Ok(url) if url.has_host() => url,
-        Ok(_) => return invalid(findings, path, format!("`{text}` names no host"), LIKE),
-        Err(error) => {
-            return invalid(findings, path, format!("`{text}` is no URL: {error}"), LIKE);
-        }
-    };
-    if !url.username().is_empty() || url.password().is_some() {
-        return invalid(
-            findings,
-            path,
-            "the address carries a user name or password".to_owned(),
-            "take them out, and name a Secret with them in `credentialsRef`",
-        );
-    }
-    match url.scheme() {
-        "https" => {}
-        "http" if is_loopback(&url) => {}
-        _ => {
-            let rest = text.as_str().split_once("://").map_or("", |(_, rest)| rest);
-            findings.add(
-                Code::InsecureEndpoint,
-                path,
-                format!("`{text}` is not https"),
-                format!("write https://{rest}; only a loopback host may do with http"),
-            );
-        }
-    }
-}
-
-/// Whether a URL's host is this very machine, so that what is sent there crosses no network.
-pub fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        None => false,
-    }
-}
-
 /// Reads a version.
 pub(super) fn version(
     findings: &mut Findings,
@@ -372,7 +337,11 @@ pub(super) fn version_text(
     path: &FieldPath,
     text: &str,
 ) -> Option<Version> {
-    let version = text.parse().ok();
+    let version = text
+        .split('.')
+        .all(|part| part.len() <= LONGEST_NUMBER)
+        .then(|| text.parse().ok())
+        .flatten();
     if version.is_none() {
         invalid(
             findings,

@@ -80,6 +80,13 @@ fn judge_url(findings: &mut Findings, path: &FieldPath, text: &RepositoryUrl) {
         return;
     }
     let mut refuse = |problem: String| findings.add(Code::SourceUrl, path, problem, LIKE);
+    // The parser would take one out, and the other for `/`.
+    if text
+        .as_str()
+        .contains(|c: char| c == '\\' || c.is_ascii_whitespace())
+    {
+        return refuse(format!("`{text}` has a space or a backslash"));
+    }
     let url = match Url::parse(text.as_str()) {
         Ok(url) => url,
         Err(error) => return refuse(format!("`{text}` is no URL: {error}")),

@@ -1,4 +1,4 @@
-//! The lengths that the schema allows, judged for documents that no API server has seen.
+//! The lengths that the schema asks for, judged for documents that no API server has seen.
 
 use std::sync::OnceLock;
 
@@ -15,8 +15,8 @@ use serde_json::Value;
 use super::Findings;
 use crate::{CoManagementPolicy, DeviceGroup, Fleet, GitSource, WorkloadAssignment};
 
-/// Reports texts and lists that are longer than the schema allows, unless something is wrong with
-/// them anyhow.
+/// Reports texts and lists that are longer or shorter than the schema allows, unless something is
+/// wrong with them anyhow.
 pub(super) fn judge(findings: &mut Findings, kind: Kind, spec: &impl Serialize) {
     let Some(schema) = schema(kind) else { return };
     // A spec is made of structs, lists and texts, which always have a JSON form.
@@ -53,10 +53,12 @@ fn walk(findings: &mut Findings, path: &FieldPath, schema: &JSONSchemaProps, val
     match value {
         Value::String(text) => {
             let length = text.chars().count();
-            exceeds(findings, path, schema.max_length, length, "characters");
+            let allowed = (schema.min_length, schema.max_length);
+            judge_length(findings, path, allowed, length, "characters");
         }
         Value::Array(items) => {
-            exceeds(findings, path, schema.max_items, items.len(), "items");
+            let allowed = (schema.min_items, schema.max_items);
+            judge_length(findings, path, allowed, items.len(), "items");
             if let Some(JSONSchemaPropsOrArray::Schema(schema)) = &schema.items {
                 for (at, item) in items.iter().enumerate() {
                     walk(findings, &path.index(at), schema, item);
@@ -75,22 +77,26 @@ fn walk(findings: &mut Findings, path: &FieldPath, schema: &JSONSchemaProps, val
     }
 }
 
-fn exceeds(
+fn judge_length(
     findings: &mut Findings,
     path: &FieldPath,
-    most: Option<i64>,
+    (least, most): (Option<i64>, Option<i64>),
     length: usize,
     unit: &str,
 ) {
-    let Some(most) = most.and_then(|most| usize::try_from(most).ok()) else {
-        return;
-    };
-    if length > most && !findings.mentions(path) {
-        findings.add(
-            Code::OutOfRange,
-            path,
+    let limit = |limit: Option<i64>| limit.and_then(|limit| usize::try_from(limit).ok());
+    let (problem, remedy) = match (limit(least), limit(most)) {
+        (_, Some(most)) if length > most => (
             format!("there are {length} {unit}, and at most {most} are allowed"),
             format!("leave at most {most} {unit}"),
-        );
+        ),
+        (Some(least), _) if length < least => (
+            format!("there are {length} {unit}, and at least {least} must be there"),
+            "write what is meant, or leave the whole entry out".to_owned(),
+        ),
+        _ => return,
+    };
+    if !findings.mentions(path) {
+        findings.add(Code::OutOfRange, path, problem, remedy);
     }
 }

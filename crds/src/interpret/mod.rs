@@ -4,11 +4,13 @@
 
 mod co_management_policy;
 mod device_group;
+mod endpoint;
 mod fleet;
 mod forms;
 mod git_source;
 mod guardrails;
 mod limits;
+mod metadata;
 mod rollout;
 mod selector;
 mod workload_assignment;
@@ -21,9 +23,9 @@ use diarchy_core::desired::{Named, Resources, is_refused};
 use diarchy_core::finding::{FieldPath, Finding, Origin};
 use diarchy_core::resource::Kind;
 
-use crate::manifest::{Manifest, Metadata};
+use crate::manifest::Manifest;
 
-pub use forms::is_loopback;
+pub use endpoint::is_loopback;
 
 /// What is wrong with one document, as far as it was read.
 struct Findings {
@@ -79,7 +81,7 @@ where
     S: serde::Serialize,
 {
     let mut findings = Findings::new(origin);
-    judge_metadata(&mut findings, &manifest.metadata);
+    metadata::judge(&mut findings, &manifest.metadata);
     let read = read(&mut findings);
     limits::judge(&mut findings, kind, &manifest.spec);
     match read {
@@ -91,14 +93,6 @@ where
         }),
     }
     findings.list
-}
-
-fn judge_metadata(findings: &mut Findings, metadata: &Metadata) {
-    let path = FieldPath::of("metadata");
-    forms::name(findings, &path.key("name"), &metadata.name);
-    if let Some(namespace) = &metadata.namespace {
-        forms::namespace(findings, &path.key("namespace"), namespace);
-    }
 }
 
 /// A value that is there and was refused, for a reason that stands among the findings.
