@@ -7,6 +7,7 @@
     reason = "a test that cannot go on says so by ending"
 )]
 
+mod assertions;
 mod bench;
 mod command_line;
 mod devices;
@@ -14,6 +15,7 @@ mod enrolling;
 mod explaining;
 mod faults;
 mod fencing;
+mod graph_credentials;
 mod guardrails;
 mod inventory_file;
 mod killed;
@@ -23,7 +25,9 @@ mod pages;
 mod planning;
 mod real_estate;
 mod repository;
+mod rotating;
 mod running;
+mod signing_in;
 mod site;
 mod validating;
 mod world;

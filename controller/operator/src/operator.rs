@@ -6,12 +6,11 @@ use std::time::Duration;
 use diarchy_clock::Clock;
 use diarchy_core::resource::ObjectName;
 use diarchy_crds::fleet::FleetSpec;
-use diarchy_fleet::inventory::Estate;
 use diarchy_fleet::site::lever::LeverMemory;
 use diarchy_git::{Cache, Loaded, LoadedFleet, Options, Source};
 
 use crate::audit::{Entry, Event};
-use crate::connect::Connect;
+use crate::connect::{Clients, Connect};
 use crate::context::FleetPass;
 use crate::error::OperatorError;
 use crate::report::{FleetReport, PassReport, RefusedRevision};
@@ -52,7 +51,7 @@ pub struct Operator {
 /// The clients of one fleet's services, and what they were made for.
 struct Connected {
     spec: FleetSpec,
-    estate: Estate,
+    clients: Clients,
     lever: LeverMemory,
 }
 
@@ -243,14 +242,7 @@ impl Operator {
         uids: &BTreeMap<ObjectName, String>,
     ) -> Result<FleetReport, OperatorError> {
         let name = fleet.desired.fleet.clone();
-        let mut connected = match self.estates.remove(&name) {
-            Some(connected) if connected.spec == fleet.spec => connected,
-            _ => Connected {
-                spec: fleet.spec.clone(),
-                estate: self.setup.connect.connect(fleet)?,
-                lever: LeverMemory::default(),
-            },
-        };
+        let mut connected = self.connected(fleet)?;
         let mut memory = self.setup.store.memory(&name)?;
         let before = memory.clone();
         revert::note(&fleet.desired, uids, &mut memory);
@@ -262,24 +254,43 @@ impl Operator {
             fleet,
             desired: &desired,
             revision,
-            estate: &connected.estate,
+            estate: &connected.clients.estate,
             store: &self.setup.store,
             clock: &self.setup.clock,
             uids: &uids,
             approve: self.setup.approve,
         };
         let report = pass.run(&mut connected.lever).await;
-        // Refused credentials may have been rotated: the next pass reads them again.
-        let refused = |report: &FleetReport| {
-            let refused = diarchy_core::code::Code::EstateRefused.to_string();
-            report
-                .problems
-                .iter()
-                .any(|problem| problem.starts_with(&refused))
-        };
-        if !report.as_ref().is_ok_and(refused) {
-            self.estates.insert(name, connected);
-        }
+        self.estates.insert(name, connected);
         report
+    }
+
+    /// The clients of a fleet's services: those of the last pass, unless the fleet says something
+    /// else, or its credentials have changed. Clients whose credentials were refused are kept too:
+    /// they know, and do not try them again.
+    fn connected(&mut self, fleet: &LoadedFleet) -> Result<Connected, OperatorError> {
+        let connect = &self.setup.connect;
+        let name = &fleet.desired.fleet;
+        let known = self.estates.remove(name);
+        let Some(mut connected) = known.filter(|connected| connected.spec == fleet.spec) else {
+            return Ok(Connected {
+                spec: fleet.spec.clone(),
+                clients: connect.connect(fleet)?,
+                lever: LeverMemory::default(),
+            });
+        };
+        match connect.renew(fleet, &connected.clients.fingerprint) {
+            Ok(None) => {}
+            Ok(Some(clients)) => {
+                tracing::info!(fleet = %name, "the credentials have changed");
+                connected.clients = clients;
+            }
+            Err(error) => {
+                // What cannot be read now may be as it was at the next pass.
+                self.estates.insert(name.clone(), connected);
+                return Err(error);
+            }
+        }
+        Ok(connected)
     }
 }

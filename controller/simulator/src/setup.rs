@@ -9,6 +9,8 @@ use std::time::Duration;
 use diarchy_clock::Clock;
 use serde::{Deserialize, Serialize};
 
+use crate::sign_in::SignIn;
+
 /// A co-management workload, in the order of the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Workload {
@@ -365,6 +367,8 @@ pub struct Options {
     pub limits: Limits,
     pub latency: Latency,
     pub behaviour: Behaviour,
+    /// How the site lets callers in.
+    pub sign_in: SignIn,
     /// Where the write log, the clock and the certificates are kept; none: in memory only.
     pub directory: Option<PathBuf>,
 }
@@ -379,6 +383,7 @@ impl Options {
             limits: Limits::default(),
             latency: Latency::default(),
             behaviour: Behaviour::default(),
+            sign_in: SignIn::default(),
             directory: None,
         }
     }
