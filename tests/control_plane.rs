@@ -208,7 +208,7 @@ fn until<T>(what: &str, ask: impl Fn() -> Option<T>) -> T {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(began.elapsed() < Duration::from_secs(120), "never: {what}");
+        assert!(began.elapsed() < Duration::from_mins(2), "never: {what}");
         thread::sleep(Duration::from_millis(20));
     }
 }

@@ -7,6 +7,7 @@
     reason = "a test that cannot go on says so by ending"
 )]
 
+mod assertions;
 mod bench;
 mod cluster;
 mod command_line;
@@ -28,6 +29,7 @@ mod explaining;
 mod faults;
 mod fencing;
 mod fetching;
+mod graph_credentials;
 mod guardrails;
 #[path = "../controller/git/tests/remote/https_server.rs"]
 #[allow(dead_code, reason = "used in part")]
@@ -45,7 +47,9 @@ mod real_estate;
 mod remote;
 mod remote_site;
 mod repository;
+mod rotating;
 mod running;
+mod signing_in;
 mod site;
 mod validating;
 mod world;

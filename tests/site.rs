@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use diarchy_clock::Clock;
 use diarchy_simulator::{
-    Act, Behaviour, Cause, Control, Entry, Latency, Limits, Options, Setup, Simulator, Span,
-    Workload,
+    Act, Behaviour, Cause, Control, Entry, Latency, Limits, Options, Setup, SignIn, Simulator,
+    Span, Workload,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -165,9 +165,15 @@ impl Site {
 
     /// An estate on the machine's clock, where things take milliseconds.
     pub fn real() -> Self {
+        Self::letting_in(SignIn::default())
+    }
+
+    /// The same, whose site lets callers in like this.
+    pub fn letting_in(sign_in: SignIn) -> Self {
         let mut options = Options::new(setup(), Clock::system());
         options.latency = quick();
         options.limits = unlimited();
+        options.sign_in = sign_in;
         Self::serve(options)
     }
 
@@ -212,10 +218,25 @@ impl Site {
             ("graph-app/clientId", simulator.client_id()),
             ("graph-app/clientSecret", simulator.client_secret()),
         ] {
-            let file = self.secret(key);
-            fs::create_dir_all(file.parent().unwrap()).unwrap();
-            fs::write(file, text).unwrap();
+            self.write_secret(key, &text);
         }
+    }
+
+    /// Writes a credential, such as `graph-app/clientId`.
+    pub fn write_secret(&self, key: &str, text: &str) {
+        let file = self.secret(key);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+
+    /// Takes a credential away.
+    pub fn remove_secret(&self, key: &str) {
+        fs::remove_file(self.secret(key)).unwrap();
+    }
+
+    /// The estate itself.
+    pub const fn simulator(&self) -> &Simulator {
+        &self.simulator
     }
 
     fn secrets(&self) -> PathBuf {

@@ -9,7 +9,7 @@ use diarchy_core::code::Code;
 use diarchy_core::inventory::Device;
 use diarchy_core::resource::ObjectName;
 use diarchy_git::LoadedFleet;
-use diarchy_operator::connect::{Connect, SecretsFolder};
+use diarchy_operator::connect::{Connect, Connector, EnvironmentIdentity, SecretsFolder};
 use diarchy_operator::next::Remembered;
 use diarchy_operator::read_devices;
 use diarchy_operator::store::Store;
@@ -82,7 +82,8 @@ pub async fn read_estate(
 ) -> Result<Read, Failure> {
     let Some(devices) = arguments.simulate else {
         let clock = Clock::system();
-        let connect = SecretsFolder::new(arguments.secrets.clone(), clock.clone());
+        let secrets = SecretsFolder::new(arguments.secrets.clone());
+        let connect = Connector::new(secrets, EnvironmentIdentity::read(), clock.clone());
         return read_through(fleet, &connect, &clock, remembered).await;
     };
     let folder = arguments.state.as_deref().map(world_folder);
@@ -120,7 +121,7 @@ async fn read_through(
     clock: &Clock,
     remembered: Option<&Remembered>,
 ) -> Result<Read, Failure> {
-    let estate = connect.connect(fleet)?;
+    let estate = connect.connect(fleet)?.estate;
     let (devices, problems) = read_devices(fleet, &estate, remembered).await;
     Ok(Read {
         devices,

@@ -11,7 +11,7 @@ use super::process::{PAUSE, Process, free_ports};
 use super::{ADMIN, Cluster, Identity, Keeper, Request, audit, binaries, credentials, keeper, ok};
 
 /// After this long a server does not start any more: far longer than it takes.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// How often to try with other ports where somebody else has taken those.
 const TRIES: usize = 5;

@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     const TIMING: Timing = Timing {
-        duration: Duration::from_secs(60),
+        duration: Duration::from_mins(1),
         renew: Duration::from_secs(10),
         deadline: Duration::from_secs(30),
     };

@@ -120,6 +120,8 @@ codes! {
     SecretMissing = 2010 Error "a credential is missing";
     NothingWaiting = 2011 Error "no plan waits under a digest";
     InvalidArgument = 2012 Error "an argument cannot be used";
+    SecretNotUsable = 2013 Error "a credential cannot be used";
+    EndpointNotAllowed = 2014 Error "a fleet names an address that is not allowed";
 
     // Run time: the estate.
     EstateUnreachable = 2101 Error "a service cannot be reached";
@@ -132,6 +134,13 @@ codes! {
     ClaimedByAnother = 2108 Error "another installation holds the fleet";
     InventoryShrunk = 2109 Error "an inventory lost more devices than it may";
     NotConverged = 2110 Error "the time allowed ended before the fleet converged";
+    AccountRefused = 2111 Error "an account or its password was refused";
+    PasswordExpired = 2112 Error "the password of an account has expired";
+    AccountLocked = 2113 Error "an account is locked or disabled";
+    ClockSkew = 2114 Error "clocks differ too much to sign in";
+    NoSignIn = 2115 Error "a service offers no way to sign in that can be used";
+    CertificateNotUsable = 2116 Error "a client certificate cannot be used";
+    CertificateExpires = 2117 Warning "a client certificate expires soon";
 
     // Run time: repositories on other machines.
     GitUnreachable = 2201 Error "a git server cannot be reached";

@@ -35,17 +35,64 @@ impl fmt::Display for Service {
     }
 }
 
+/// What was refused of those who tried to sign in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The credentials, and nobody says what is wrong with them.
+    Credentials,
+    /// A domain account: its name or its password is wrong, or whoever refused does not say more.
+    Account,
+    /// A domain account whose password has expired.
+    PasswordExpired,
+    /// A domain account that is locked or disabled.
+    AccountLocked,
+    /// Credentials that are valid at another time than the service's.
+    Clock,
+}
+
+impl Refusal {
+    const fn what(self) -> &'static str {
+        match self {
+            Self::Credentials => "the credentials",
+            Self::Account => "the account or its password",
+            Self::PasswordExpired => "the password, which has expired",
+            Self::AccountLocked => "the account, which is locked or disabled",
+            Self::Clock => "the credentials, since clocks differ",
+        }
+    }
+}
+
 /// Why a service did not do what it was asked.
 ///
 /// Cheap enough to clone: one failure may explain several missing facts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EstateError {
     /// The credentials are not valid.
-    #[error("{service} refused the credentials: {detail}")]
+    #[error("{service} refused {}: {detail}", .refusal.what())]
     Refused {
         /// Who refused.
         service: Service,
+        /// What was refused.
+        refusal: Refusal,
         /// In its own words.
+        detail: String,
+    },
+    /// The service offers no way to sign in that these credentials can be used for.
+    #[error("{service} at {host} cannot be signed in to: {detail}")]
+    SignIn {
+        /// Which service.
+        service: Service,
+        /// Host and port.
+        host: String,
+        /// What it offers instead.
+        detail: String,
+    },
+    /// A client certificate cannot be used.
+    #[error("the client certificate for {service} cannot be used: {detail}")]
+    Certificate {
+        /// Whom it is for.
+        service: Service,
+        /// What is wrong with it.
         detail: String,
     },
     /// The credentials are valid, and not enough.
@@ -129,7 +176,15 @@ impl EstateError {
     #[must_use]
     pub const fn code(&self) -> Code {
         match self {
-            Self::Refused { .. } => Code::EstateRefused,
+            Self::Refused { refusal, .. } => match refusal {
+                Refusal::Credentials => Code::EstateRefused,
+                Refusal::Account => Code::AccountRefused,
+                Refusal::PasswordExpired => Code::PasswordExpired,
+                Refusal::AccountLocked => Code::AccountLocked,
+                Refusal::Clock => Code::ClockSkew,
+            },
+            Self::SignIn { .. } => Code::NoSignIn,
+            Self::Certificate { .. } => Code::CertificateNotUsable,
             Self::Forbidden { .. } => Code::EstateForbidden,
             Self::Trust { .. } => Code::EstateTrust,
             Self::Configuration { .. } => Code::InvalidArgument,
@@ -144,6 +199,8 @@ impl EstateError {
     pub const fn consequence(&self) -> Consequence {
         match self {
             Self::Refused { .. }
+            | Self::SignIn { .. }
+            | Self::Certificate { .. }
             | Self::Forbidden { .. }
             | Self::Trust { .. }
             | Self::Configuration { .. }
@@ -158,6 +215,8 @@ impl EstateError {
     pub const fn service(&self) -> Service {
         match self {
             Self::Refused { service, .. }
+            | Self::SignIn { service, .. }
+            | Self::Certificate { service, .. }
             | Self::Forbidden { service, .. }
             | Self::Trust { service, .. }
             | Self::Configuration { service, .. }

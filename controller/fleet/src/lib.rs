@@ -6,6 +6,7 @@
 //! [`site::lever`], into collections that Diarchy made itself.
 
 mod address;
+pub mod endpoints;
 pub mod enrollment;
 mod error;
 pub mod graph;
@@ -20,8 +21,12 @@ pub mod site;
 mod tests;
 mod token;
 
-pub use error::{EstateError, Service};
-pub use http::{CaBundle, Counters, Outcome, Pace, Patience, RequestCount, TransportOptions};
+pub use error::{EstateError, Refusal, Service};
+pub use http::{
+    CaBundle, Counters, DomainAccount, Outcome, Pace, Patience, RequestCount, TransportOptions,
+};
 pub use paging::{Listing, Problem};
 pub use secret::Secret;
-pub use token::ClientCredentials;
+pub use token::{
+    ClientCertificate, ClientCredentials, ClientProof, Expiry, FederatedToken, TokenFile,
+};

@@ -14,6 +14,12 @@ impl Secret {
         Self(value)
     }
 
+    /// Whether there is nothing to keep.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The value, for the one place that sends it.
     pub(crate) fn reveal(&self) -> &str {
         &self.0

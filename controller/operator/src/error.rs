@@ -3,6 +3,7 @@
 use diarchy_core::code::Code;
 use diarchy_core::consequence::Consequence;
 use diarchy_fleet::EstateError;
+use diarchy_fleet::endpoints::NotAllowed;
 use diarchy_git::signature::VerifyError;
 use diarchy_git::{FetchError, LoadError};
 
@@ -26,6 +27,32 @@ pub enum OperatorError {
         what: String,
         /// Where it was looked for.
         place: String,
+    },
+    /// A credential is there and cannot be used.
+    #[error("Secret {secret}: {detail}")]
+    SecretNotUsable {
+        /// Which Secret.
+        secret: String,
+        /// What is wrong with it.
+        detail: String,
+        /// How to mend it.
+        remedy: String,
+    },
+    /// What stands in a Secret cannot be used for a service.
+    #[error("Secret {secret}: {error}")]
+    Credential {
+        /// Which Secret.
+        secret: String,
+        /// Why not.
+        error: EstateError,
+    },
+    /// A fleet would have credentials sent where they may not go.
+    #[error("{refused}, and credentials may go to these only: {allowed}")]
+    EndpointNotAllowed {
+        /// Where.
+        refused: NotAllowed,
+        /// Where they may go.
+        allowed: String,
     },
     /// A service failed.
     #[error(transparent)]
@@ -57,7 +84,9 @@ impl OperatorError {
         match self {
             Self::State { .. } => Code::StateNotUsable,
             Self::SecretMissing { .. } => Code::SecretMissing,
-            Self::Estate(error) => error.code(),
+            Self::SecretNotUsable { .. } => Code::SecretNotUsable,
+            Self::EndpointNotAllowed { .. } => Code::EndpointNotAllowed,
+            Self::Estate(error) | Self::Credential { error, .. } => error.code(),
             Self::Repository(error) => error.code(),
             Self::Fetch(error) => error.code(),
             Self::Verify(error) => error.code(),
@@ -71,8 +100,11 @@ impl OperatorError {
     #[must_use]
     pub const fn consequence(&self) -> Consequence {
         match self {
-            Self::SecretMissing { .. } | Self::NothingWaiting(_) => Consequence::FixInput,
-            Self::Estate(error) => error.consequence(),
+            Self::SecretMissing { .. }
+            | Self::SecretNotUsable { .. }
+            | Self::EndpointNotAllowed { .. }
+            | Self::NothingWaiting(_) => Consequence::FixInput,
+            Self::Estate(error) | Self::Credential { error, .. } => error.consequence(),
             Self::Fetch(error) => error.consequence(),
             Self::Verify(error) => error.consequence(),
             Self::State { .. } | Self::Repository(_) | Self::NotHolder(_) | Self::Internal(_) => {
@@ -87,6 +119,8 @@ impl OperatorError {
         match self {
             Self::State { .. } => "StateNotUsable",
             Self::SecretMissing { .. } => "SecretMissing",
+            Self::SecretNotUsable { .. } | Self::Credential { .. } => "SecretNotUsable",
+            Self::EndpointNotAllowed { .. } => "EndpointNotAllowed",
             Self::Estate(_) => "EstateNotReadable",
             Self::Repository(_) | Self::Fetch(_) => "RepositoryNotReadable",
             Self::Verify(_) => "RevisionNotVerified",
@@ -100,12 +134,17 @@ impl OperatorError {
     #[must_use]
     pub fn remedy(&self) -> String {
         match self {
-            Self::State { remedy, .. } => remedy.clone(),
+            Self::State { remedy, .. } | Self::SecretNotUsable { remedy, .. } => remedy.clone(),
             Self::SecretMissing { .. } => {
                 "put it there, one file for each key, or name another folder with --secrets"
                     .to_owned()
             }
-            Self::Estate(_) => "see the page of this code for what to check".to_owned(),
+            Self::EndpointNotAllowed { .. } => {
+                "correct the address, or have whoever runs Diarchy allow the host".to_owned()
+            }
+            Self::Estate(_) | Self::Credential { .. } => {
+                "see the page of this code for what to check".to_owned()
+            }
             Self::Repository(error) => error.remedy().to_owned(),
             Self::Fetch(error) => error.remedy().to_owned(),
             Self::Verify(error) => error.remedy().to_owned(),

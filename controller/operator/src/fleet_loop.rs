@@ -1,13 +1,11 @@
 //! One fleet, pass after pass, whatever the control plane: the loop that both ways of running share.
 
 use diarchy_clock::Clock;
-use diarchy_core::code::Code;
 use diarchy_crds::fleet::FleetSpec;
-use diarchy_fleet::inventory::Estate;
 use diarchy_fleet::site::lever::LeverMemory;
 use diarchy_git::LoadedFleet;
 
-use crate::connect::Connect;
+use crate::connect::{Clients, Connect};
 use crate::context::FleetPass;
 use crate::control_plane::{ControlPlane, Loaded};
 use crate::error::OperatorError;
@@ -36,7 +34,7 @@ pub struct FleetLoop {
 /// The clients of one fleet's services, and what they were made for.
 struct Connected {
     spec: FleetSpec,
-    estate: Estate,
+    clients: Clients,
     lever: LeverMemory,
 }
 
@@ -54,14 +52,7 @@ impl FleetLoop {
         revision: &str,
         existing: &Existing,
     ) -> Result<FleetReport, OperatorError> {
-        let mut connected = match self.connected.take() {
-            Some(connected) if connected.spec == fleet.spec => connected,
-            _ => Connected {
-                spec: fleet.spec.clone(),
-                estate: ground.connect.connect(fleet)?,
-                lever: LeverMemory::default(),
-            },
-        };
+        let mut connected = self.connected(ground.connect, fleet)?;
         let name = &fleet.desired.fleet;
         let Loaded {
             installation,
@@ -80,7 +71,7 @@ impl FleetLoop {
             fleet,
             desired: &desired,
             revision,
-            estate: &connected.estate,
+            estate: &connected.clients.estate,
             plane: ground.plane,
             installation: &installation,
             clock: ground.clock,
@@ -88,22 +79,42 @@ impl FleetLoop {
             approve: ground.approve,
             is_first: !self.has_looked,
         };
-        let report = pass
-            .run(memory, approval.as_ref(), &statuses, &mut connected.lever)
-            .await;
+        // On the heap: it is large, and callers hold it among futures of their own.
+        let run = pass.run(memory, approval.as_ref(), &statuses, &mut connected.lever);
+        let report = Box::pin(run).await;
         self.has_looked |= report.as_ref().is_ok_and(|report| report.has_read_rules);
-        // Refused credentials may have been rotated: the next pass reads them again.
-        if !report.as_ref().is_ok_and(has_refused_credentials) {
-            self.connected = Some(connected);
-        }
+        self.connected = Some(connected);
         report
     }
-}
 
-fn has_refused_credentials(report: &FleetReport) -> bool {
-    let refused = Code::EstateRefused.to_string();
-    report
-        .problems
-        .iter()
-        .any(|problem| problem.starts_with(&refused))
+    /// The clients of the fleet's services: those of the last pass, unless the fleet says something
+    /// else, or its credentials have changed. Clients whose credentials were refused are kept too:
+    /// they know, and do not try them again.
+    fn connected(
+        &mut self,
+        connect: &dyn Connect,
+        fleet: &LoadedFleet,
+    ) -> Result<Connected, OperatorError> {
+        let known = self.connected.take();
+        let Some(mut connected) = known.filter(|connected| connected.spec == fleet.spec) else {
+            return Ok(Connected {
+                spec: fleet.spec.clone(),
+                clients: connect.connect(fleet)?,
+                lever: LeverMemory::default(),
+            });
+        };
+        match connect.renew(fleet, &connected.clients.fingerprint) {
+            Ok(None) => {}
+            Ok(Some(clients)) => {
+                tracing::info!(fleet = %fleet.desired.fleet, "the credentials have changed");
+                connected.clients = clients;
+            }
+            Err(error) => {
+                // What cannot be read now may be as it was at the next pass.
+                self.connected = Some(connected);
+                return Err(error);
+            }
+        }
+        Ok(connected)
+    }
 }

@@ -95,7 +95,7 @@ impl Operator {
         fleets
             .map(|fleet| fleet.spec.interval())
             .min()
-            .unwrap_or(Duration::from_secs(60))
+            .unwrap_or(Duration::from_mins(1))
     }
 
     /// Waits until a repository on another machine has something that the last pass had not.

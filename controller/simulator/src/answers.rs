@@ -9,6 +9,7 @@ use crate::http::{Answer, Call};
 use crate::log::{Cause, Effect};
 use crate::moment::time;
 use crate::server::{Core, Shared};
+use crate::sign_in::Welcome;
 use crate::throttle::Meter;
 use crate::{admin, graph};
 
@@ -43,8 +44,10 @@ fn token(shared: &Shared, core: &mut Core, call: &Call, failures: &[Failure]) ->
         });
         return Answer::json(400, &body);
     }
+    let endpoint = format!("{}{path}", shared.graph);
     let scope = format!("{}/.default", shared.graph);
-    core.credentials.grant(call, &scope, core.world.now)
+    let now = core.world.now;
+    core.credentials.grant(call, &endpoint, &scope, now)
 }
 
 fn ask_graph(shared: &Shared, core: &mut Core, call: &Call, failures: &[Failure]) -> Answer {
@@ -78,37 +81,40 @@ fn context<'a>(shared: &'a Shared, core: &'a Core) -> Context<'a> {
     }
 }
 
-/// What the AdminService says before it looks at a request; nothing: it may go on.
-fn gate(shared: &Shared, core: &mut Core, call: &Call) -> Option<(&'static str, Answer)> {
-    if !core.credentials.site_allows(call) {
-        let answer = Answer::bytes(401, "text/html", Vec::new())
-            .with("www-authenticate", "Negotiate")
-            .with("www-authenticate", "NTLM");
-        return Some(("not authenticated", answer));
-    }
+/// What the AdminService says before it looks at a request; with an error it looks no further.
+fn gate(shared: &Shared, core: &mut Core, call: &Call) -> Result<Welcome, (&'static str, Answer)> {
+    let now = core.world.now;
+    let welcome = core
+        .door
+        .admit(call, &call.session, now)
+        .map_err(|answer| ("not authenticated", *answer))?;
     let meter = [Meter::AdminService(call.client)];
-    let throttled = core.throttle.count(&shared.limits, meter, core.world.now);
-    throttled.err().map(|throttled| {
-        let status = shared.behaviour.admin_throttle_status;
-        let wait = throttled.wait.div_euclid(1000) + 1;
-        let answer = Answer::admin_error(status, "Too many requests.");
-        ("throttled", answer.with("retry-after", wait.to_string()))
-    })
+    let throttled = core.throttle.count(&shared.limits, meter, now);
+    match throttled {
+        Ok(()) => Ok(welcome),
+        Err(throttled) => {
+            let status = shared.behaviour.admin_throttle_status;
+            let wait = throttled.wait.div_euclid(1000) + 1;
+            let answer = Answer::admin_error(status, "Too many requests.");
+            Err(("throttled", answer.with("retry-after", wait.to_string())))
+        }
+    }
 }
 
 fn ask_site(shared: &Shared, core: &mut Core, call: &Call, failures: &[Failure]) -> Answer {
-    if let Some((_, answer)) = gate(shared, core, call) {
-        return answer;
-    }
+    let welcome = match gate(shared, core, call) {
+        Ok(welcome) => welcome,
+        Err((_, answer)) => return answer,
+    };
     if let Some(answer) = instead(Service::AdminService, failures, false) {
         return answer;
     }
-    admin::answer(&admin::Request {
+    welcome.with(admin::answer(&admin::Request {
         call,
         context: context(shared, core),
         endpoint: &shared.site,
         failures,
-    })
+    }))
 }
 
 /// How this site puts its answers to writes.
@@ -149,9 +155,10 @@ fn attempt(
     let refused = |reason: &str| Effect::Refused {
         reason: reason.to_owned(),
     };
-    if let Some((reason, answer)) = gate(shared, core, call) {
-        return (refused(reason), answer);
-    }
+    let welcome = match gate(shared, core, call) {
+        Ok(welcome) => welcome,
+        Err((reason, answer)) => return (refused(reason), answer),
+    };
     if let Some(answer) = instead(Service::AdminService, failures, false) {
         return (refused("injected fault"), answer);
     }
@@ -171,5 +178,5 @@ fn attempt(
         ),
     };
     let answer = instead(Service::AdminService, failures, true).unwrap_or(answer);
-    (effect, answer)
+    (effect, welcome.with(answer))
 }

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use crate::acts::{Act, ActError};
+use crate::assertion::Known;
 use crate::faults::{Fault, FaultId};
 use crate::judge::{Verdict, judge};
 use crate::log::{Cause, Effect, Entry};
 use crate::moment::time;
 use crate::server::Shared;
 use crate::setup::Setup;
+use crate::sign_in::{SignIn, SignIns};
 use crate::site::resources::resource_id;
+use crate::token::FederatedCredential;
 use crate::world::Truth;
 
 /// Looks behind the services, and does what people do. Cheap to clone.
@@ -49,6 +52,67 @@ impl Control {
     /// Ends all faults.
     pub fn clear_all(&self) {
         self.shared.core().faults.clear_all();
+    }
+
+    /// Changes how the site lets callers in.
+    pub fn offer(&self, sign_in: SignIn) {
+        self.shared.core().door.offered = sign_in;
+    }
+
+    /// Has every connection to the site sign in again.
+    pub fn forget_sign_ins(&self) {
+        self.shared.core().door.forget();
+    }
+
+    /// What came of attempts to sign in to the site so far.
+    #[must_use]
+    pub fn sign_ins(&self) -> SignIns {
+        self.shared.core().door.tally
+    }
+
+    /// Sets another password for the site's account, which is good again then.
+    pub fn set_password(&self, password: &str) {
+        self.shared.core().door.set_password(password);
+    }
+
+    /// Locks the site's account, as wrong passwords do.
+    pub fn lock_account(&self) {
+        self.shared.core().door.locked = true;
+    }
+
+    /// Whether the site's account is locked.
+    #[must_use]
+    pub fn is_account_locked(&self) -> bool {
+        self.shared.core().door.locked
+    }
+
+    /// Lets the password of the site's account expire.
+    pub fn expire_password(&self) {
+        self.shared.core().door.expired = true;
+    }
+
+    /// Sets another secret for the application that may read Graph.
+    pub fn set_client_secret(&self, secret: &str) {
+        secret.clone_into(&mut self.shared.core().credentials.client_secret);
+    }
+
+    /// Has the application take assertions that the key of a certificate signs; whether it is one.
+    pub fn register_certificate(&self, pem: &str) -> bool {
+        let known = Known::read(pem);
+        let read = known.is_some();
+        self.shared.core().credentials.certificates.extend(known);
+        read
+    }
+
+    /// Has the application take tokens of somebody else.
+    pub fn federate(&self, credential: FederatedCredential) {
+        self.shared.core().credentials.federations.push(credential);
+    }
+
+    /// How often somebody asked for a token for Graph.
+    #[must_use]
+    pub fn tokens_asked(&self) -> u64 {
+        self.shared.core().credentials.asked
     }
 
     /// Does something as a person at the site would; it is logged like a write.

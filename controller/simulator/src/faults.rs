@@ -58,6 +58,8 @@ pub struct Fault {
     /// Only requests whose decoded path contains this; empty: all.
     pub path: String,
     pub failure: Failure,
+    /// So many requests that it concerns are let through before.
+    pub after: u32,
     /// How many requests suffer; none: until cleared.
     pub times: Option<u32>,
 }
@@ -71,8 +73,16 @@ impl Fault {
             method: None,
             path: path.to_owned(),
             failure,
+            after: 0,
             times: None,
         }
+    }
+
+    /// Lets so many requests through before.
+    #[must_use]
+    pub fn after(mut self, after: u32) -> Self {
+        self.after = after;
+        self
     }
 
     /// Ends it after so many requests.
@@ -132,7 +142,9 @@ impl Faults {
                 && fault.method.as_ref().is_none_or(|only| only == method)
                 && path.contains(&fault.path)
                 && fault.times != Some(0);
-            if concerned {
+            if concerned && fault.after > 0 {
+                fault.after -= 1;
+            } else if concerned {
                 fault.times = fault.times.map(|times| times - 1);
                 struck.push(fault.failure.clone());
             }
@@ -314,7 +326,8 @@ mod tests {
     fn a_fault_ends_after_its_times_and_spares_others() {
         let mut faults = Faults::default();
         let fault = Fault::new(Service::Graph, "/devices", Failure::CutOff).times(1);
-        let id = faults.inject(fault.method("GET"));
+        let id = faults.inject(fault.method("GET").after(1));
+        assert!(faults.strike(Service::Graph, "GET", "/devices").is_empty());
         assert!(
             faults
                 .strike(Service::AdminService, "GET", "/devices")

@@ -2,12 +2,15 @@
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, Method, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::{Value, json};
+
+use crate::sign_in::Session;
 
 /// As both services write addresses: `$` and `,` stand for themselves.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
@@ -28,6 +31,8 @@ pub(crate) struct Call {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) client: IpAddr,
+    /// The connection that it came over.
+    pub(crate) session: Arc<Session>,
 }
 
 impl Call {

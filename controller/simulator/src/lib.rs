@@ -9,6 +9,7 @@
 mod acts;
 mod admin;
 mod answers;
+mod assertion;
 mod authority;
 mod columns;
 mod control;
@@ -21,6 +22,7 @@ mod moment;
 mod random;
 mod server;
 mod setup;
+mod sign_in;
 mod site;
 mod throttle;
 mod tls;
@@ -48,14 +50,17 @@ pub use setup::{
     BadRule, Behaviour, ClientIdentifier, KeyLookup, Latency, Limits, Options, Setup, Slider,
     SliderSetup, Span, UnknownWorkload, Workload,
 };
+pub use sign_in::{SignIn, SignIns};
 pub use site::rules::RuleKey;
 pub use tls::TlsError;
+pub use token::FederatedCredential;
 pub use world::Truth;
 
 use answers::voice;
 use faults::Faults;
 use log::Log;
 use server::{Core, Shared, listen};
+use sign_in::Door;
 use throttle::Throttle;
 use tls::Certificates;
 use token::Credentials;
@@ -119,6 +124,11 @@ pub async fn start(options: Options) -> Result<Simulator, SimulatorError> {
     let world = World::new(log.setup.clone(), options.latency, epoch);
     let core = Core {
         credentials: Credentials::new(world.chance, Uuid::new_v4()),
+        door: Door::new(
+            options.sign_in,
+            Credentials::site_account(world.chance),
+            &certificates.fingerprint()?,
+        ),
         world,
         log,
         throttle: Throttle::default(),
@@ -275,19 +285,19 @@ impl Simulator {
     /// A bearer token that the AdminService accepts.
     #[must_use]
     pub fn admin_token(&self) -> String {
-        self.shared.core().credentials.admin_token.clone()
+        self.shared.core().door.token.clone()
     }
 
     /// A user that the AdminService accepts.
     #[must_use]
     pub fn admin_user(&self) -> String {
-        self.shared.core().credentials.admin_user.clone()
+        self.shared.core().door.user.clone()
     }
 
     /// The user's password.
     #[must_use]
     pub fn admin_password(&self) -> String {
-        self.shared.core().credentials.admin_password.clone()
+        self.shared.core().door.password.clone()
     }
 
     /// The side door.

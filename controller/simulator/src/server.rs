@@ -22,6 +22,7 @@ use crate::faults::{Failure, Faults, Service};
 use crate::http::{Answer, Call};
 use crate::log::Log;
 use crate::setup::{Behaviour, Limits};
+use crate::sign_in::{Door, Session};
 use crate::throttle::Throttle;
 use crate::token::Credentials;
 use crate::world::World;
@@ -35,6 +36,7 @@ pub(crate) struct Core {
     pub(crate) world: World,
     pub(crate) log: Log,
     pub(crate) credentials: Credentials,
+    pub(crate) door: Door,
     pub(crate) throttle: Throttle,
     pub(crate) faults: Faults,
 }
@@ -129,9 +131,13 @@ async fn converse(
             return;
         }
     };
+    if service == Service::AdminService {
+        shared.core().door.tally.connections += 1;
+    }
+    let session = Arc::new(Session::default());
     let handler = service_fn(move |request| {
-        let shared = shared.clone();
-        async move { handle(shared, service, peer.ip(), request).await }
+        let (shared, session) = (shared.clone(), session.clone());
+        async move { handle(shared, service, (peer.ip(), session), request).await }
     });
     if let Err(error) = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), handler)
@@ -144,7 +150,7 @@ async fn converse(
 async fn handle(
     shared: Arc<Shared>,
     service: Service,
-    client: IpAddr,
+    (client, session): (IpAddr, Arc<Session>),
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Hangup> {
     let (head, body) = request.into_parts();
@@ -182,6 +188,7 @@ async fn handle(
         headers: head.headers,
         body,
         client,
+        session,
     };
     // A listing of a large fleet is work for a while.
     let answering = tokio::task::spawn_blocking(move || {

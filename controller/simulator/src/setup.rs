@@ -9,6 +9,8 @@ use std::time::Duration;
 use diarchy_clock::Clock;
 use serde::{Deserialize, Serialize};
 
+use crate::sign_in::SignIn;
+
 /// A co-management workload, in the order of the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Workload {
@@ -271,11 +273,11 @@ impl Default for Latency {
     fn default() -> Self {
         Self {
             collection_evaluation: Span::seconds(30, 120),
-            incremental_evaluation: Duration::from_secs(5 * 60),
-            policy_poll: Duration::from_secs(60 * 60),
+            incremental_evaluation: Duration::from_mins(5),
+            policy_poll: Duration::from_hours(1),
             policy_evaluation: Span::seconds(60, 600),
             switch_sync: Span::seconds(60, 300),
-            sync_interval: Duration::from_secs(8 * 3600),
+            sync_interval: Duration::from_hours(8),
             state_message: Span::seconds(300, 900),
             comeback: Span::seconds(30, 300),
         }
@@ -365,6 +367,8 @@ pub struct Options {
     pub limits: Limits,
     pub latency: Latency,
     pub behaviour: Behaviour,
+    /// How the site lets callers in.
+    pub sign_in: SignIn,
     /// Where the write log, the clock and the certificates are kept; none: in memory only.
     pub directory: Option<PathBuf>,
 }
@@ -379,6 +383,7 @@ impl Options {
             limits: Limits::default(),
             latency: Latency::default(),
             behaviour: Behaviour::default(),
+            sign_in: SignIn::default(),
             directory: None,
         }
     }

@@ -13,6 +13,8 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::assertion::hash;
+
 /// Certificates that cannot be made, kept or used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
@@ -96,6 +98,16 @@ impl Certificates {
             server: certificate.pem(),
             key: key.serialize_pem(),
         })
+    }
+
+    /// The hash of the server's certificate, which is signed with SHA-256.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`].
+    pub(crate) fn fingerprint(&self) -> Result<[u8; 32], TlsError> {
+        let certificate = CertificateDer::from_pem_slice(self.server.as_bytes())?;
+        Ok(hash(&certificate))
     }
 
     /// What a listener is configured with.

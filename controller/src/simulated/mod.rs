@@ -16,10 +16,10 @@ use diarchy_fleet::graph::{GraphClient, GraphOptions};
 use diarchy_fleet::inventory::Estate;
 use diarchy_fleet::site::{SiteClient, SiteCredentials, SiteOptions};
 use diarchy_fleet::{
-    CaBundle, ClientCredentials, Counters, Pace, Secret, Service, TransportOptions,
+    CaBundle, ClientCredentials, ClientProof, Counters, Pace, Secret, Service, TransportOptions,
 };
 use diarchy_git::LoadedFleet;
-use diarchy_operator::connect::Connect;
+use diarchy_operator::connect::{Clients, Connect, Fingerprint};
 use diarchy_operator::error::OperatorError;
 use diarchy_simulator::{Options, Simulator, SimulatorError};
 use jiff::Timestamp;
@@ -188,7 +188,7 @@ impl SimulatedEstates {
 }
 
 impl Connect for SimulatedEstates {
-    fn connect(&self, fleet: &LoadedFleet) -> Result<Estate, OperatorError> {
+    fn connect(&self, fleet: &LoadedFleet) -> Result<Clients, OperatorError> {
         let name = &fleet.desired.fleet;
         let address = self
             .addresses
@@ -213,7 +213,7 @@ impl Connect for SimulatedEstates {
             beta: fleet.spec.intune.beta,
             credentials: ClientCredentials {
                 client_id: address.client_id.clone(),
-                client_secret: Secret::new(address.client_secret.clone()),
+                proof: ClientProof::Secret(Secret::new(address.client_secret.clone())),
             },
             transport: transport(Service::Graph)?,
         };
@@ -222,10 +222,22 @@ impl Connect for SimulatedEstates {
             credentials: SiteCredentials::Token(Secret::new(address.admin_token.clone())),
             transport: transport(Service::AdminService)?,
         };
-        Ok(Estate {
-            graph: GraphClient::new(&graph, &self.clock, &counters)?,
-            site: SiteClient::new(&site, &self.clock, &counters)?,
-            clock: self.clock.clone(),
+        Ok(Clients {
+            estate: Estate {
+                graph: GraphClient::new(&graph, &self.clock, &counters)?,
+                site: SiteClient::new(&site, &self.clock, &counters)?,
+                clock: self.clock.clone(),
+            },
+            fingerprint: Fingerprint::of([], ""),
         })
+    }
+
+    /// The credentials of a simulation stay.
+    fn renew(
+        &self,
+        _fleet: &LoadedFleet,
+        _known: &Fingerprint,
+    ) -> Result<Option<Clients>, OperatorError> {
+        Ok(None)
     }
 }

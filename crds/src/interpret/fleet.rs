@@ -292,7 +292,7 @@ mod tests {
         let manifest: Manifest<FleetSpec> =
             serde_json::from_value(changed(FLEET, &changes)).unwrap();
         let spec = manifest.spec;
-        assert_eq!(spec.interval(), Duration::from_secs(300));
+        assert_eq!(spec.interval(), Duration::from_mins(5));
         assert_eq!(spec.graph_endpoint(), "https://graph.microsoft.com");
         assert_eq!(spec.token_authority(), "https://login.microsoftonline.com");
         assert_eq!(spec.tenant_credentials(), None);

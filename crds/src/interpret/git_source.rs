@@ -18,7 +18,7 @@ use crate::text::{BranchOrTag, DurationText, RepositoryUrl};
 /// How long between two looks at least.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a fetch may take at most.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);
+const LONGEST_TIMEOUT: Duration = Duration::from_mins(10);
 
 impl GitKind for GitSource {
     const KIND: Kind = Kind::GitSource;
@@ -370,8 +370,8 @@ mod tests {
         let spec: GitSourceSpec =
             serde_json::from_value(json!({ "url": "git@h:x", "ref": { "branch": "main" } }))
                 .unwrap();
-        assert_eq!(spec.interval(), Duration::from_secs(60));
-        assert_eq!(spec.timeout(), Duration::from_secs(60));
+        assert_eq!(spec.interval(), Duration::from_mins(1));
+        assert_eq!(spec.timeout(), Duration::from_mins(1));
         assert!(!spec.prune && !spec.suspend);
         assert_eq!(spec.verify, None);
     }

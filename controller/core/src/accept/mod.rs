@@ -24,7 +24,7 @@ use accepted::next;
 use judge::{Asked, Judge};
 
 /// The span over which changes accepted unasked are added up, and for which an approval lasts.
-pub const DAY: Duration = Duration::from_secs(86_400);
+pub const DAY: Duration = Duration::from_hours(24);
 
 /// A change as a person approves it: by the device's first id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

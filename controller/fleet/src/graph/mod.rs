@@ -17,7 +17,7 @@ use crate::address::{base_address, endpoint_under};
 use crate::error::{EstateError, Service};
 use crate::http::{Authorization, Call, Counters, Endpoint, Transport, TransportOptions};
 use crate::paging::{Entity, Listing, Pages};
-use crate::token::{ClientCredentials, TokenSource};
+use crate::token::{ClientCredentials, ClientProof, Expiry, TokenSource};
 
 use directory::{EntraDevice, Group, Member, Organization, User};
 use managed_device::{EligibleDevice, ManagedDevice};
@@ -138,6 +138,15 @@ impl GraphClient {
     #[must_use]
     pub fn throttled_until(&self) -> Option<Timestamp> {
         self.transport.throttled_until()
+    }
+
+    /// When the client certificate ends, if it signs in with one.
+    #[must_use]
+    pub fn certificate_expiry(&self, now: Timestamp) -> Option<Expiry> {
+        match &self.tokens.credentials().proof {
+            ClientProof::Certificate(certificate) => Some(certificate.expiry(now)),
+            ClientProof::Secret(_) | ClientProof::Federated(_) => None,
+        }
     }
 
     /// Whether calls that are in beta only may be made.

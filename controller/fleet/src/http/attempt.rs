@@ -16,7 +16,7 @@ pub(crate) struct Fault {
     detail: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
     /// No connection: the service has not seen the request.
     Connect,
@@ -28,6 +28,8 @@ enum Kind {
     Broken,
     /// The answer is longer than allowed.
     TooLong,
+    /// It is known what this asks of the caller.
+    Decided(Box<EstateError>),
 }
 
 impl fmt::Display for Fault {
@@ -42,13 +44,71 @@ impl Fault {
         match self.kind {
             Kind::Connect => true,
             Kind::Broken => repeat == Repeat::Safe,
-            Kind::Trust | Kind::Unsendable | Kind::TooLong => false,
+            Kind::Trust | Kind::Unsendable | Kind::TooLong | Kind::Decided(_) => false,
+        }
+    }
+
+    /// Whether a request was sent whose answer did not come.
+    pub(crate) const fn is_lost(&self) -> bool {
+        !matches!(self.kind, Kind::Decided(_))
+    }
+
+    /// One that the caller is to hear of as it is.
+    pub(crate) fn decided(error: EstateError) -> Self {
+        Self {
+            detail: error.to_string(),
+            kind: Kind::Decided(Box::new(error)),
+        }
+    }
+
+    /// No connection, for whatever reason: it may lie in the certificate.
+    pub(crate) fn not_connected(error: &(dyn Error + 'static)) -> Self {
+        match trust::certificate_fault(error) {
+            Some(detail) => Self {
+                kind: Kind::Trust,
+                detail,
+            },
+            None => Self::unconnected(&causes(error)),
+        }
+    }
+
+    /// No connection: the service has not seen the request.
+    pub(crate) fn unconnected(detail: &str) -> Self {
+        Self {
+            kind: Kind::Connect,
+            detail: detail.to_owned(),
+        }
+    }
+
+    /// The connection broke: anything may have happened.
+    pub(crate) const fn broken(detail: String) -> Self {
+        Self {
+            kind: Kind::Broken,
+            detail,
+        }
+    }
+
+    /// The request cannot be sent at all.
+    pub(crate) fn unsendable(detail: &str) -> Self {
+        Self {
+            kind: Kind::Unsendable,
+            detail: detail.to_owned(),
+        }
+    }
+
+    /// The answer has more than `longest` bytes.
+    pub(crate) fn too_long(longest: usize) -> Self {
+        Self {
+            kind: Kind::TooLong,
+            detail: format!("more than {longest} bytes"),
         }
     }
 
     pub(crate) fn into_error(self, service: Service, call: &Call) -> EstateError {
         let detail = call.authorization.hidden_in(&self.detail);
+        let perhaps_received = self.kind == Kind::Broken;
         match self.kind {
+            Kind::Decided(error) => *error,
             Kind::Trust => EstateError::Trust {
                 service,
                 host: call.host(),
@@ -60,7 +120,7 @@ impl Fault {
                 service,
                 host: call.host(),
                 detail,
-                perhaps_received: self.kind == Kind::Broken,
+                perhaps_received,
             },
             Kind::TooLong => EstateError::unusable(service, call.endpoint.template, detail),
         }
@@ -114,11 +174,9 @@ pub(crate) async fn attempt(
 ) -> Result<Answer, Fault> {
     let mut request = http.request(call.method.clone(), call.url.clone());
     request = match &call.authorization {
-        Authorization::None => request,
+        // Accounts are signed in on connections of their own.
+        Authorization::None | Authorization::Account(_) => request,
         Authorization::Bearer(token) => request.bearer_auth(token.reveal()),
-        Authorization::Basic { username, password } => {
-            request.basic_auth(username, Some(password.reveal()))
-        }
     };
     for (name, value) in &call.headers {
         request = request.header(
@@ -141,10 +199,7 @@ pub(crate) async fn attempt(
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         if body.len() + chunk.len() > longest {
-            return Err(Fault {
-                kind: Kind::TooLong,
-                detail: format!("more than {longest} bytes"),
-            });
+            return Err(Fault::too_long(longest));
         }
         body.extend_from_slice(&chunk);
     }

@@ -3,6 +3,7 @@
 //! Time-outs of sockets are real time; every other wait is the injected clock's.
 
 pub(crate) mod attempt;
+mod channel;
 mod counters;
 pub(crate) mod failure;
 mod pace;
@@ -12,22 +13,24 @@ mod trust;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::prelude::{BASE64_STANDARD, Engine};
 use diarchy_clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Method, StatusCode};
 use tracing::{Instrument, debug, warn};
 use url::Url;
 
-use crate::error::{EstateError, Service};
+use crate::error::{EstateError, Refusal, Service};
 use crate::secret::Secret;
 
+pub use channel::DomainAccount;
+pub(crate) use channel::{Account, kdc_address};
 pub use counters::{Counters, Outcome, RequestCount};
 pub use pace::Pace;
 pub use retry::Patience;
 pub use trust::CaBundle;
 
 use attempt::Fault;
+use channel::{Channels, Exchange};
 use pace::Pacer;
 use retry::Repeat;
 
@@ -55,7 +58,7 @@ impl TransportOptions {
         Self {
             ca_bundle: None,
             connect_timeout: Duration::from_secs(15),
-            request_timeout: Duration::from_secs(300),
+            request_timeout: Duration::from_mins(5),
             // A site may answer with all rows at once: 175,000 devices of about 3 KB.
             longest_answer: 1 << 30,
             patience: Patience::default(),
@@ -73,19 +76,18 @@ impl TransportOptions {
 pub(crate) enum Authorization {
     None,
     Bearer(Secret),
-    Basic { username: String, password: Secret },
+    Account(Arc<Account>),
 }
+
+/// What Diarchy calls itself.
+const USER: &str = concat!("diarchy/", env!("CARGO_PKG_VERSION"));
 
 impl Authorization {
     pub(crate) fn hidden_in(&self, text: &str) -> String {
         match self {
             Self::None => text.to_owned(),
             Self::Bearer(token) => token.hidden_in(text),
-            Self::Basic { username, password } => {
-                // A service may echo the header as it came.
-                let header = BASE64_STANDARD.encode(format!("{username}:{}", password.reveal()));
-                password.hidden_in(&Secret::new(header).hidden_in(text))
-            }
+            Self::Account(account) => account.hidden_in(text),
         }
     }
 }
@@ -162,6 +164,7 @@ pub struct Transport {
 struct Inner {
     service: Service,
     http: reqwest::Client,
+    channels: Channels,
     clock: Clock,
     longest_answer: usize,
     patience: Patience,
@@ -181,24 +184,28 @@ impl Transport {
         clock: Clock,
         counters: Arc<Counters>,
     ) -> Result<Self, EstateError> {
-        trust::provide_cryptography();
-        let certificates = options.ca_bundle.iter().flat_map(CaBundle::certificates);
+        let unusable = |error: &(dyn std::error::Error + 'static)| EstateError::Configuration {
+            service,
+            detail: format!("no TLS client can be made: {}", attempt::causes(error)),
+        };
+        let tls = trust::tls(options.ca_bundle.as_ref()).map_err(|error| unusable(&error))?;
+        let mut pooled = tls.clone();
+        pooled.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let http = reqwest::Client::builder()
-            .user_agent(concat!("diarchy/", env!("CARGO_PKG_VERSION")))
+            .user_agent(USER)
             .connect_timeout(options.connect_timeout)
             .timeout(options.request_timeout)
             // No service used here redirects, and credentials must not follow one.
             .redirect(reqwest::redirect::Policy::none())
-            .tls_certs_merge(certificates)
+            .tls_backend_preconfigured(pooled)
             .build()
-            .map_err(|error| EstateError::Configuration {
-                service,
-                detail: format!("no TLS client can be made: {}", attempt::causes(&error)),
-            })?;
+            .map_err(|error| unusable(&error))?;
+        let channels = Channels::new(tls, options.connect_timeout, options.request_timeout);
         Ok(Self {
             inner: Arc::new(Inner {
                 service,
                 http,
+                channels,
                 clock,
                 longest_answer: options.longest_answer,
                 patience: options.patience,
@@ -295,20 +302,31 @@ impl Transport {
     }
 
     async fn attempt(&self, call: &Call) -> Result<Answer, Fault> {
-        let result = attempt::attempt(&self.inner.http, call, self.inner.longest_answer).await;
-        let outcome = match &result {
-            Ok(answer) => Outcome::Status(answer.status.as_u16()),
+        let inner = &*self.inner;
+        let legs = Legs { inner, call };
+        let longest = inner.longest_answer;
+        let result = match &call.authorization {
+            Authorization::Account(account) => {
+                let exchange = Exchange {
+                    channels: &inner.channels,
+                    account,
+                    call,
+                    legs,
+                    longest,
+                };
+                exchange.run().await
+            }
+            _ => attempt::attempt(&inner.http, call, longest).await,
+        };
+        match &result {
+            Ok(answer) => legs.count(Outcome::Status(answer.status.as_u16())),
             Err(fault) => {
                 debug!(%fault, "no answer");
-                Outcome::NoAnswer
+                if fault.is_lost() {
+                    legs.count(Outcome::NoAnswer);
+                }
             }
-        };
-        self.inner.counters.count(
-            self.inner.service,
-            call.method_name(),
-            call.endpoint.template,
-            outcome,
-        );
+        }
         result
     }
 
@@ -349,7 +367,11 @@ impl Transport {
         let gist = failure::gist(status, &answer.body);
         let detail = call.authorization.hidden_in(&gist);
         match status {
-            401 => EstateError::Refused { service, detail },
+            401 => EstateError::Refused {
+                service,
+                refusal: Refusal::Credentials,
+                detail,
+            },
             403 => EstateError::Forbidden {
                 service,
                 endpoint,
@@ -368,6 +390,40 @@ impl Transport {
                 detail,
             },
         }
+    }
+}
+
+/// The requests that one call consists of: one, unless it takes a conversation to be let in. Each
+/// counts, and each has to wait for its place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Legs<'a> {
+    inner: &'a Inner,
+    call: &'a Call,
+}
+
+impl Legs<'_> {
+    /// The clock that every wait goes by.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// Counts a request that was answered with `status`, and waits for the place of another.
+    pub(crate) async fn another(&self, status: u16) {
+        self.count(Outcome::Status(status));
+        let Inner { clock, pacer, .. } = self.inner;
+        let leave = pacer.reserve(clock.now());
+        if leave > clock.now() {
+            clock.sleep_until(leave).await;
+        }
+    }
+
+    fn count(&self, outcome: Outcome) {
+        self.inner.counters.count(
+            self.inner.service,
+            self.call.method_name(),
+            self.call.endpoint.template,
+            outcome,
+        );
     }
 }
 

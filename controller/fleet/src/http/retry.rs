@@ -33,8 +33,8 @@ impl Default for Patience {
         Self {
             attempts: 5,
             first_delay: Duration::from_secs(1),
-            longest_delay: Duration::from_secs(60),
-            in_all: Duration::from_secs(300),
+            longest_delay: Duration::from_mins(1),
+            in_all: Duration::from_mins(5),
         }
     }
 }
@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn reads_every_form_of_retry_after() {
         for (header, expected) in [
-            ("120", Some(Duration::from_secs(120))),
+            ("120", Some(Duration::from_mins(2))),
             ("2.128", Some(Duration::from_millis(2128))),
             (" 0 ", Some(Duration::ZERO)),
             (

@@ -1,9 +1,14 @@
 //! Which certificates are trusted, and what is said when one is not.
 
-use reqwest::Certificate;
 use std::error::Error;
 use std::io;
-use std::sync::Once;
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::Verifier;
 
 use crate::error::{EstateError, Service};
 
@@ -12,7 +17,7 @@ use crate::error::{EstateError, Service};
 /// A site's own root is self-signed and exported as DER; a bundle of several is PEM
 /// (memdocs: develop/adminservice/set-up.md).
 #[derive(Clone)]
-pub struct CaBundle(Vec<Certificate>);
+pub struct CaBundle(Vec<CertificateDer<'static>>);
 
 impl std::fmt::Debug for CaBundle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -28,35 +33,48 @@ impl CaBundle {
     /// [`EstateError::Configuration`] when there is no certificate in it.
     pub fn read(service: Service, bytes: &[u8]) -> Result<Self, EstateError> {
         let unusable = |detail: String| EstateError::Configuration { service, detail };
-        let text = std::str::from_utf8(bytes).unwrap_or_default();
-        let certificates = if text.contains("-----BEGIN") {
-            Certificate::from_pem_bundle(bytes)
+        let is_text = bytes.windows(10).any(|part| part == b"-----BEGIN");
+        let certificates = if is_text {
+            CertificateDer::pem_slice_iter(bytes)
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(|error| unusable(format!("the CA bundle cannot be read: {error}")))?
         } else {
-            Certificate::from_der(bytes).map(|certificate| vec![certificate])
-        }
-        .map_err(|error| unusable(format!("the CA bundle cannot be read: {error}")))?;
-        // A DER certificate is a sequence; anything else was accepted without a look so far.
-        let der = text.contains("-----BEGIN") || bytes.first() == Some(&0x30);
-        if certificates.is_empty() || !der {
+            vec![CertificateDer::from(bytes.to_vec())]
+        };
+        if certificates.is_empty() {
             return Err(unusable("the CA bundle holds no certificate".to_owned()));
+        }
+        let mut roots = RootCertStore::empty();
+        for certificate in &certificates {
+            roots
+                .add(certificate.clone())
+                .map_err(|error| unusable(format!("the CA bundle cannot be used: {error}")))?;
         }
         Ok(Self(certificates))
     }
-
-    pub(crate) fn certificates(&self) -> impl Iterator<Item = Certificate> {
-        self.0.iter().cloned()
-    }
 }
 
-/// TLS needs one provider of cryptography for the process; a binary that chose one keeps it.
-pub(crate) fn provide_cryptography() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        if rustls::crypto::CryptoProvider::get_default().is_none() {
-            // Fails only when another thread has just installed one, which serves as well.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        }
-    });
+/// A TLS client that trusts the system's own roots and those of `bundle`.
+///
+/// # Errors
+///
+/// When the system's roots or the bundle cannot be used.
+pub(crate) fn tls(bundle: Option<&CaBundle>) -> Result<ClientConfig, rustls::Error> {
+    // A binary that chose a provider of cryptography keeps it.
+    let provider = CryptoProvider::get_default().map_or_else(
+        || Arc::new(rustls::crypto::ring::default_provider()),
+        Arc::clone,
+    );
+    let roots = bundle
+        .into_iter()
+        .flat_map(|bundle| bundle.0.iter().cloned());
+    let verifier = Verifier::new_with_extra_roots(roots, Arc::clone(&provider))?;
+    let client = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    Ok(client)
 }
 
 /// How to mend a certificate that is not trusted.

@@ -27,7 +27,9 @@ use url::Url;
 
 use crate::address::{base_address, endpoint_under};
 use crate::error::{EstateError, Service};
-use crate::http::{Authorization, Call, Counters, Endpoint, Transport, TransportOptions};
+use crate::http::{
+    Account, Authorization, Call, Counters, DomainAccount, Endpoint, Transport, TransportOptions,
+};
 use crate::paging::{Entity, Listing, Pages, read, strip_bom};
 use crate::secret::Secret;
 
@@ -40,13 +42,9 @@ use schema::Schema;
 pub enum SiteCredentials {
     /// A bearer token.
     Token(Secret),
-    /// A user's name and password, by HTTP Basic.
-    Basic {
-        /// The administrative user.
-        username: String,
-        /// Their password.
-        password: Secret,
-    },
+    /// An administrative user of the domain, by Windows authentication: Negotiate or NTLM, whichever
+    /// the site offers. By HTTP Basic only where it offers nothing better, within TLS.
+    Account(DomainAccount),
 }
 
 /// Where a site is, and who asks.
@@ -101,7 +99,7 @@ impl SiteClient {
     ///
     /// # Errors
     ///
-    /// [`EstateError::Configuration`] for addresses or a CA bundle that cannot be used.
+    /// [`EstateError::Configuration`] for addresses, an account or a CA bundle that cannot be used.
     pub fn new(
         options: &SiteOptions,
         clock: &Clock,
@@ -120,10 +118,9 @@ impl SiteClient {
         }
         let authorization = match &options.credentials {
             SiteCredentials::Token(token) => Authorization::Bearer(token.clone()),
-            SiteCredentials::Basic { username, password } => Authorization::Basic {
-                username: username.clone(),
-                password: password.clone(),
-            },
+            SiteCredentials::Account(account) => {
+                Authorization::Account(Arc::new(Account::new(account)?))
+            }
         };
         let transport = Transport::new(
             Service::AdminService,

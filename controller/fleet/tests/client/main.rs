@@ -8,6 +8,8 @@
     reason = "servers of a test fail the test, and take their answers as they are written"
 )]
 
+mod account;
+mod kerberos;
 mod lever;
 mod service;
 mod site_stub;

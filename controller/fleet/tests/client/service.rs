@@ -9,14 +9,26 @@ use axum::http::Response;
 use diarchy_clock::Clock;
 use diarchy_fleet::graph::{GraphClient, GraphOptions};
 use diarchy_fleet::site::{SiteClient, SiteCredentials, SiteOptions};
-use diarchy_fleet::{ClientCredentials, Counters, Secret, Service, TransportOptions};
+use diarchy_fleet::{
+    ClientCredentials, ClientProof, Counters, DomainAccount, Secret, Service, TransportOptions,
+};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 pub const CLIENT_SECRET: &str = "s3cr3t-of-the-client";
+pub const SITE_TOKEN: &str = "t0ken-of-the-admin";
 pub const PASSWORD: &str = "p4ssw0rd-of-the-admin";
+
+/// A user of the site, as Windows knows them.
+pub fn account() -> SiteCredentials {
+    SiteCredentials::Account(DomainAccount {
+        username: "CONTOSO\\diarchy".into(),
+        password: Secret::new(PASSWORD),
+        kdc: None,
+    })
+}
 
 pub fn noon() -> Timestamp {
     "2026-11-23T12:00:00Z".parse().unwrap()
@@ -165,7 +177,7 @@ pub fn graph_options(url: &str) -> GraphOptions {
         beta: true,
         credentials: ClientCredentials {
             client_id: "app".into(),
-            client_secret: Secret::new(CLIENT_SECRET),
+            proof: ClientProof::Secret(Secret::new(CLIENT_SECRET)),
         },
         transport: TransportOptions::for_service(Service::Graph),
     }
@@ -181,10 +193,7 @@ pub fn site_options(urls: &[&str]) -> SiteOptions {
             .iter()
             .map(|url| format!("{url}/AdminService"))
             .collect(),
-        credentials: SiteCredentials::Basic {
-            username: "CONTOSO\\diarchy".into(),
-            password: Secret::new(PASSWORD),
-        },
+        credentials: SiteCredentials::Token(Secret::new(SITE_TOKEN)),
         transport: TransportOptions::for_service(Service::AdminService),
     }
 }

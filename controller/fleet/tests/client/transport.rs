@@ -5,20 +5,27 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use diarchy_clock::Clock;
 use diarchy_core::code::Code;
 use diarchy_core::consequence::Consequence;
 use diarchy_core::fact::Fact;
 use diarchy_fleet::graph::GraphClient;
 use diarchy_fleet::inventory::{Estate, InventoryRequest};
-use diarchy_fleet::site::SiteClient;
-use diarchy_fleet::{CaBundle, Counters, EstateError, Outcome, Pace, Service};
+use diarchy_fleet::site::{SiteClient, SiteCredentials};
+use diarchy_fleet::{
+    CaBundle, ClientCertificate, ClientProof, Counters, EstateError, FederatedToken, Outcome, Pace,
+    Secret, Service,
+};
+use futures::FutureExt;
+use futures::future::{BoxFuture, ready};
 use jiff::SignedDuration;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
+use crate::account::{challenge, unauthorized};
 use crate::service::*;
 
 fn device(id: usize) -> serde_json::Value {
@@ -49,10 +56,10 @@ async fn a_token_is_kept_renewed_in_time_and_replaced_when_refused() {
     let clock = Clock::manual(noon());
     let graph = graph(&server.url, &clock);
     graph.managed_devices().await.unwrap();
-    clock.advance(Duration::from_secs(3000));
+    clock.advance(Duration::from_mins(50));
     graph.managed_devices().await.unwrap();
     assert_eq!(tokens.load(Ordering::SeqCst), 1);
-    clock.advance(Duration::from_secs(300));
+    clock.advance(Duration::from_mins(5));
     graph.managed_devices().await.unwrap();
     assert_eq!(tokens.load(Ordering::SeqCst), 2);
     clock.advance(Duration::from_secs(3500));
@@ -328,6 +335,61 @@ impl Write for Log {
     }
 }
 
+/// A service that echoes everything it was sent, after it has asked who it is.
+async fn echo() -> Server {
+    serve(|asked, _| {
+        if asked.is_token() && asked.body.contains("good") {
+            return Reply::token("t0ken-of-the-hour", 3600);
+        }
+        let form = url::form_urlencoded::parse(asked.body.as_bytes());
+        let values: Vec<_> = form.map(|(_, value)| value.into_owned()).collect();
+        let echo = format!(
+            "{} {} {}",
+            asked.authorization,
+            asked.body,
+            values.join(" ")
+        );
+        if asked.is_token() {
+            let description = format!("{echo} {CLIENT_SECRET}");
+            let body = json!({ "error": "invalid_client", "error_description": description });
+            return Reply::new(401, body);
+        }
+        let is_site = asked.target.contains("/AdminService");
+        let hello = "NTLM TlRMTVNTUAAB";
+        if is_site && asked.authorization.is_empty() {
+            return unauthorized(&["NTLM"]);
+        }
+        if is_site && asked.authorization.starts_with(hello) {
+            return unauthorized(&[&challenge()]);
+        }
+        Reply::new(
+            403,
+            json!({ "error": { "code": "Denied", "message": echo } }),
+        )
+    })
+    .await
+}
+
+#[derive(Debug)]
+struct Vouching;
+
+impl FederatedToken for Vouching {
+    fn token(&self) -> BoxFuture<'_, Result<Secret, EstateError>> {
+        ready(Ok(Secret::new(FEDERATED))).boxed()
+    }
+}
+
+const FEDERATED: &str = "eyJhbGciOiJSUzI1NiJ9.federated.token";
+const KEY: &str = include_str!("../../../../tests/keys/one.pem");
+
+fn certificate() -> ClientProof {
+    let key = rcgen::KeyPair::from_pem(KEY).unwrap();
+    let certificate = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    let certificate = certificate.self_signed(&key).unwrap().pem();
+    let read = ClientCertificate::read(certificate.as_bytes(), KEY.as_bytes(), noon());
+    ClientProof::Certificate(read.unwrap())
+}
+
 #[tokio::test]
 async fn no_secret_is_ever_told() {
     let log = Log::default();
@@ -337,39 +399,65 @@ async fn no_secret_is_ever_told() {
         .with_writer(move || writer.clone())
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
-    // A service that echoes everything it was sent.
-    let server = serve(|asked, _| {
-        if asked.is_token() && asked.body.contains("good") {
-            return Reply::token("t0ken-of-the-hour", 3600);
-        }
-        let echo = format!("{} {}", asked.authorization, asked.body);
-        if asked.is_token() {
-            let body = json!({ "error": "invalid_client", "error_description": format!("{echo} {CLIENT_SECRET}") });
-            return Reply::new(401, body);
-        }
-        Reply::new(403, json!({ "error": { "code": "Denied", "message": echo } }))
-    })
-    .await;
+    let server = echo().await;
     let clock = fast();
-    let mut good = graph_options(&server.url);
-    good.credentials.client_id = "good".into();
-    let good = GraphClient::new(&good, &clock, &Arc::default()).unwrap();
-    let estate = Estate {
-        graph: graph(&server.url, &clock),
-        site: site(&[&server.url], &clock),
-        clock,
-    };
-    let readings = estate.read(&InventoryRequest::default()).await;
-    let error = good.managed_devices().await.unwrap_err();
-    assert!(matches!(error, EstateError::Forbidden { .. }), "{error}");
-    let mut told = format!("{estate:?} {estate:#?} {readings:?} {error} {error:?}");
-    told.extend(readings.failures().into_iter().map(ToString::to_string));
-    told.push_str(&String::from_utf8(log.0.lock().unwrap().clone()).unwrap());
-    let basic = "Q09OVE9TT1xkaWFyY2h5OnA0c3N3MHJkLW9mLXRoZS1hZG1pbg";
-    for secret in [CLIENT_SECRET, PASSWORD, "t0ken-of-the-hour", basic] {
-        assert!(!told.contains(secret), "{secret} in {told}");
+    let mut told = String::new();
+    for (proof, credentials) in [
+        (
+            ClientProof::Secret(Secret::new(CLIENT_SECRET)),
+            SiteCredentials::Token(Secret::new(SITE_TOKEN)),
+        ),
+        (certificate(), account()),
+        (ClientProof::Federated(Arc::new(Vouching)), account()),
+    ] {
+        let mut options = graph_options(&server.url);
+        options.credentials.proof = proof;
+        let graph = GraphClient::new(&options, &clock, &Arc::default()).unwrap();
+        options.credentials.client_id = "good".into();
+        let good = GraphClient::new(&options, &clock, &Arc::default()).unwrap();
+        let mut options = site_options(&[&server.url]);
+        options.credentials = credentials;
+        let site = SiteClient::new(&options, &clock, &Arc::default()).unwrap();
+        let clock = clock.clone();
+        let estate = Estate { graph, site, clock };
+        let readings = estate.read(&InventoryRequest::default()).await;
+        assert_eq!(readings.failures().len(), 14);
+        let error = good.managed_devices().await.unwrap_err();
+        assert!(matches!(error, EstateError::Forbidden { .. }), "{error}");
+        told.extend([format!(
+            "{options:?} {estate:?} {estate:#?} {readings:?} {error} {error:?}"
+        )]);
+        told.extend(readings.failures().into_iter().map(ToString::to_string));
     }
-    assert_eq!(readings.failures().len(), 14);
+    told.push_str(&String::from_utf8(log.0.lock().unwrap().clone()).unwrap());
+    for secret in [
+        CLIENT_SECRET,
+        SITE_TOKEN,
+        PASSWORD,
+        FEDERATED,
+        "t0ken-of-the-hour",
+    ] {
+        let encoded = BASE64_STANDARD.encode(secret);
+        assert!(!told.contains(secret), "{secret} in {told}");
+        assert!(!told.contains(&encoded), "{secret} in {told}");
+    }
+    // Proofs of NTLM and assertions, which nobody knows before; and the lines of the key.
+    let proofs = server.asked().into_iter().map(|asked| asked.authorization);
+    let proofs: Vec<_> = proofs.filter(|header| header.starts_with("NTLM")).collect();
+    assert!(proofs.iter().any(|header| header.contains("TlRMTVNTUAAD")));
+    let assertions = server.asked().into_iter().filter_map(|asked| {
+        let (_, after) = asked.body.split_once("client_assertion=")?;
+        after.split('&').next().map(str::to_owned)
+    });
+    let assertions: Vec<_> = assertions.collect();
+    assert!(assertions.len() >= 4, "{assertions:?}");
+    let key = KEY.lines().filter(|line| !line.starts_with('-'));
+    for proof in proofs.iter().map(|header| &header[5..]) {
+        assert!(!told.contains(proof), "{proof} in {told}");
+    }
+    for piece in assertions.iter().map(String::as_str).chain(key) {
+        assert!(!told.contains(piece), "{piece} in {told}");
+    }
 }
 
 #[tokio::test]

@@ -97,7 +97,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
             pack_bytes: 256 << 20,
             objects: 500_000,
             memory_bytes: 1 << 30,

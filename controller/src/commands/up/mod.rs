@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use diarchy_clock::Clock;
 use diarchy_core::resource::ObjectName;
 use diarchy_git::{Cache, Fetched, Loaded, Options, Source};
-use diarchy_operator::connect::{Connect, SecretsFolder};
+use diarchy_operator::connect::{Connect, Connector, EnvironmentIdentity, SecretsFolder};
 use diarchy_operator::origin::{self, Origin};
 use diarchy_operator::report::PassReport;
 use diarchy_operator::store::Store;
@@ -238,8 +238,9 @@ impl Ground {
             Some(addresses) => {
                 Box::new(SimulatedEstates::new(addresses.clone(), self.clock.clone()))
             }
-            None => Box::new(SecretsFolder::new(
-                arguments.secrets.clone(),
+            None => Box::new(Connector::new(
+                SecretsFolder::new(arguments.secrets.clone()),
+                EnvironmentIdentity::read(),
                 self.clock.clone(),
             )),
         }

@@ -65,7 +65,7 @@ impl Default for LeverOptions {
     fn default() -> Self {
         Self {
             batch: 1000,
-            refresh_again: std::time::Duration::from_secs(15 * 60),
+            refresh_again: std::time::Duration::from_mins(15),
         }
     }
 }
