@@ -23,6 +23,7 @@ mod crds_stored;
 mod crds_upgrade;
 mod crds_values;
 mod crds_verdicts;
+mod deployed;
 mod devices;
 mod enrolling;
 mod explaining;
@@ -34,6 +35,7 @@ mod guardrails;
 #[path = "../controller/git/tests/remote/https_server.rs"]
 #[allow(dead_code, reason = "used in part")]
 mod https_server;
+mod in_cluster;
 mod inventory_file;
 mod killed;
 mod main_job;

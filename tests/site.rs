@@ -282,8 +282,18 @@ impl Site {
         command
     }
 
+    /// A folder from which other processes know this estate's time.
+    pub fn world(&self) -> PathBuf {
+        self.publish(&self.state("controller"))
+    }
+
+    /// The time of the estate.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Tells a loop with this state where the estate is, as `diarchy simulate` does.
-    fn publish(&self, state: &Path) {
+    fn publish(&self, state: &Path) -> PathBuf {
         let mut folder = state.as_os_str().to_owned();
         folder.push(".world");
         let folder = PathBuf::from(folder);
@@ -304,6 +314,7 @@ impl Site {
             "speed": self.clock.speed(),
         });
         fs::write(folder.join("simulator.json"), published.to_string()).unwrap();
+        folder
     }
 
     /// The loop, running, which has carried out the repository after a person's yes.

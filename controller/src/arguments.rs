@@ -1,5 +1,6 @@
 //! The command line.
 
+mod controller;
 mod repository;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use diarchy_core::duration::Span;
 use diarchy_core::workload::Workload;
 use jiff::Timestamp;
 
+pub use controller::Controller;
 pub use repository::Repository;
 
 /// GitOps for co-managed Windows fleets: who manages which workload on which device, as git says.
@@ -39,6 +41,17 @@ pub struct Logging {
         hide_default_value = true
     )]
     log: String,
+    /// How it is logged: for people, or one JSON object a line
+    #[arg(
+        long,
+        global = true,
+        display_order = 1001,
+        env = "DIARCHY_LOG_FORMAT",
+        value_enum,
+        default_value = "text",
+        hide_default_value = true
+    )]
+    log_format: Format,
 }
 
 impl Logging {
@@ -46,10 +59,13 @@ impl Logging {
     pub fn start(&self) {
         let filter = tracing_subscriber::EnvFilter::try_new(&self.log);
         let unreadable = filter.is_err();
-        tracing_subscriber::fmt()
+        let logging = tracing_subscriber::fmt()
             .with_env_filter(filter.unwrap_or_else(|_| "warn".into()))
-            .with_writer(std::io::stderr)
-            .init();
+            .with_writer(std::io::stderr);
+        match self.log_format {
+            Format::Text => logging.init(),
+            Format::Json => logging.json().flatten_event(true).init(),
+        }
         if unreadable {
             tracing::warn!(filter = self.log, "the log filter cannot be read");
         }
@@ -71,6 +87,9 @@ pub enum Command {
     /// Carry a repository out: bring every device to where git wants it, and keep it there
     #[command(after_help = UP_EXAMPLES)]
     Up(Up),
+    /// Carry out what the resources of a Kubernetes cluster say, for as long as it runs
+    #[command(after_help = controller::EXAMPLES)]
+    Controller(Controller),
     /// Say yes to what waits for a person
     #[command(after_help = "Example:\n  diarchy approve sha256:2c30… --state fleet.state")]
     Approve(Approve),

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
+use diarchy_cluster::ClusterError;
 use diarchy_core::code::Code;
 use diarchy_git::signature::{KeysError, VerifyError};
 use diarchy_git::{Diagnostic, FetchError, LoadError};
@@ -107,6 +108,12 @@ impl Failure {
 
 impl From<diarchy_operator::error::OperatorError> for Failure {
     fn from(error: diarchy_operator::error::OperatorError) -> Self {
+        Self::new(error.code(), error.to_string(), error.remedy())
+    }
+}
+
+impl From<ClusterError> for Failure {
+    fn from(error: ClusterError) -> Self {
         Self::new(error.code(), error.to_string(), error.remedy())
     }
 }

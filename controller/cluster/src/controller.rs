@@ -4,15 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use diarchy_clock::Clock;
-use diarchy_operator::connect::Connect;
+use diarchy_fleet::endpoints::AllowedEndpoints;
+use diarchy_operator::connect::{Connect, Connector};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::runtime::events::{Recorder, Reporter as EventReporter};
 use kube::{Api, Client, ResourceExt as _};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
+use crate::credentials::Credentials;
 use crate::error::ClusterError;
 use crate::fleet_task::Shared;
+use crate::health::Health;
 use crate::holds::Keeper;
 use crate::lease::Timing;
 use crate::objects::{Objects, Scope};
@@ -35,8 +38,21 @@ pub struct Setup {
     pub settle: Duration,
     /// The clock that everything goes by.
     pub clock: Clock,
-    /// How services are reached.
-    pub connect: Box<dyn Connect>,
+    /// Where credentials may go; without it, wherever a fleet says.
+    pub allowed: Option<AllowedEndpoints>,
+    /// Tells others what goes on here.
+    pub health: Health,
+}
+
+/// A client of the cluster that this runs in, or of the one that `KUBECONFIG` names.
+///
+/// # Errors
+///
+/// [`ClusterError::NoCluster`] when there is none.
+pub async fn client() -> Result<Client, ClusterError> {
+    Client::try_default()
+        .await
+        .map_err(|error| ClusterError::NoCluster(error.to_string()))
 }
 
 /// Runs until `stop`; then every pass that has begun is made to its end, and every Lease let go.
@@ -65,16 +81,19 @@ pub async fn run(setup: Setup, stop: oneshot::Receiver<()>) -> Result<(), Cluste
         instance: Some(setup.replica),
     };
     let recorder = Recorder::new(setup.client.clone(), reporter);
+    let credentials = Credentials::new(&setup.client);
     let shared = Arc::new(Shared {
+        connect: connect(&credentials, setup.allowed, &setup.clock),
         reporter: Reporter::new(setup.client.clone(), recorder, setup.clock.clone()),
         client: setup.client,
         objects,
         holds,
         installation,
         clock: setup.clock,
-        connect: setup.connect,
+        credentials,
     });
     shared.objects.ready().await;
+    setup.health.is_ready();
     tracing::info!("everything has been read once");
     Supervisor::new(shared, setup.settle).supervise(stop).await;
     let _ = let_go.send(true);
@@ -82,6 +101,18 @@ pub async fn run(setup: Setup, stop: oneshot::Receiver<()>) -> Result<(), Cluste
         tracing::error!(%error, "the Leases were not let go");
     }
     Ok(())
+}
+
+fn connect(
+    credentials: &Credentials,
+    allowed: Option<AllowedEndpoints>,
+    clock: &Clock,
+) -> Box<dyn Connect> {
+    let connector = Connector::new(credentials.clone(), credentials.clone(), clock.clone());
+    Box::new(match allowed {
+        Some(allowed) => connector.only_to(allowed),
+        None => connector,
+    })
 }
 
 /// Another cluster is another installation: its namespace has another uid.

@@ -1,5 +1,7 @@
 //! Why the controller cannot run at all.
 
+use std::net::SocketAddr;
+
 use diarchy_core::code::Code;
 
 /// Why the controller cannot run at all.
@@ -8,6 +10,14 @@ pub enum ClusterError {
     /// There is no way to the API server.
     #[error("the cluster cannot be reached: {0}")]
     NoCluster(String),
+    /// Nobody can ask whether it is well.
+    #[error("nothing can be served at {address}: {cause}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        cause: std::io::Error,
+    },
     /// The namespace that the controller runs in cannot be read.
     #[error("the controller's own namespace {namespace} cannot be read: {cause}")]
     OwnNamespace {
@@ -32,6 +42,7 @@ impl ClusterError {
             Self::NoCluster(_) => {
                 "run it in a cluster, or name one with KUBECONFIG that can be reached"
             }
+            Self::Listen { .. } => "give another address with --listen",
             Self::OwnNamespace { cause, .. } => match cause {
                 kube::Error::Api(status) if status.is_not_found() => {
                     "name the namespace that the controller is installed in with --namespace"

@@ -16,6 +16,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Client;
 use tokio::sync::{Mutex, watch};
 
+use crate::credentials::Credentials;
 use crate::holds::{Holds, Thing};
 use crate::objects::Objects;
 use crate::plane::FleetPlane;
@@ -38,6 +39,8 @@ pub struct Shared {
     pub installation: String,
     /// The clock that everything goes by.
     pub clock: Clock,
+    /// The credentials that fleets name.
+    pub credentials: Credentials,
     /// How services are reached.
     pub connect: Box<dyn Connect>,
 }

@@ -5,10 +5,13 @@
 //! API server. Nothing is decided here.
 
 mod controller;
+mod credentials;
 mod error;
 mod fleet_task;
+mod health;
 mod holds;
 mod lease;
+mod named;
 mod objects;
 mod plane;
 mod records;
@@ -18,8 +21,9 @@ mod supervisor;
 mod tenant;
 mod wanted;
 
-pub use controller::{Setup, run};
+pub use controller::{Setup, client, run};
 pub use error::ClusterError;
+pub use health::Health;
 pub use lease::Timing;
 pub use objects::Scope;
 pub use settling::SETTLE;

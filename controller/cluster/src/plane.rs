@@ -1,22 +1,25 @@
 //! One fleet's control plane in a cluster, for one pass.
 
 use diarchy_clock::Clock;
-use diarchy_core::resource::ObjectName;
+use diarchy_core::resource::{Kind, ObjectName};
 use diarchy_crds::Approval;
 use diarchy_crds::approval::TargetKind;
 use diarchy_operator::audit::Entry;
 use diarchy_operator::control_plane::{ControlPlane, Loaded, Report, Statuses};
 use diarchy_operator::error::OperatorError;
 use diarchy_operator::memory::FleetMemory;
+use diarchy_operator::status::{self, WrittenApproval};
 use diarchy_operator::store::GivenApproval;
 use jiff::Timestamp;
 use kube::{Resource as _, ResourceExt as _};
+use serde_json::json;
 use tokio::sync::Mutex;
 
 use crate::holds::{Holds, Thing};
 use crate::objects::Objects;
 use crate::records::Records;
-use crate::statuses::{self, Reporter};
+use crate::statuses::{self, Found, Reporter};
+use crate::tenant::{Version, key};
 use crate::wanted::Wanted;
 
 /// One fleet's control plane, for one pass.
@@ -89,7 +92,8 @@ impl ControlPlane for FleetPlane<'_> {
         } = self.wanted;
         self.reporter
             .report(&known, tenant, requests, reports)
-            .await
+            .await?;
+        self.report_approvals().await
     }
 }
 
@@ -128,6 +132,44 @@ impl FleetPlane<'_> {
                 })
             })
             .max_by_key(|given| given.at)
+    }
+
+    /// Says of every approval for the fleet what became of it.
+    async fn report_approvals(&self) -> Result<(), OperatorError> {
+        let fleet = &self.wanted.fleet;
+        let name = &fleet.loaded.desired.fleet;
+        let now = self.clock.now();
+        let records = self.records.lock().await;
+        let Some(memory) = records.known() else {
+            return Ok(());
+        };
+        let mut found = Vec::new();
+        for object in self.objects.approvals.all() {
+            let Ok(decoded) = &object.0 else { continue };
+            let target = &decoded.spec.target_ref;
+            let is_meant = target.kind == TargetKind::Fleet
+                && target.name.as_str() == name.name
+                && decoded.namespace().as_deref() == Some(&name.namespace);
+            if !is_meant {
+                continue;
+            }
+            let old = decoded.status.as_ref().map(|old| json!(old));
+            let written = WrittenApproval {
+                id: &decoded.uid().unwrap_or_default(),
+                fleet: &target.uid,
+                digest: &decoded.spec.digest,
+                expires: decoded.spec.expires.as_str().parse().ok(),
+            };
+            let status = status::approval(written, &fleet.uid, memory, old.as_ref(), now);
+            found.push(Found {
+                key: key(Kind::Approval, &*object),
+                version: Version::of(&*object),
+                old,
+                status,
+            });
+        }
+        drop(records);
+        self.reporter.report_found(found).await
     }
 
     fn statuses(&self, fleet: &ObjectName) -> Statuses {

@@ -72,6 +72,11 @@ impl Records {
         Ok(memory)
     }
 
+    /// What is remembered, as far as it is known here.
+    pub fn known(&self) -> Option<&FleetMemory> {
+        self.known.as_ref().map(|known| &known.memory)
+    }
+
     async fn read(&mut self) -> Result<Known, OperatorError> {
         let found = self.api.list(&ListParams::default()).await;
         let mut records = found.map_err(|error| self.failed(&error))?.items;

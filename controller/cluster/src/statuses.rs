@@ -111,31 +111,46 @@ impl Reporter {
         reports: Vec<Report>,
     ) -> Result<(), OperatorError> {
         let now = self.clock.now();
-        let writes: Vec<Write> = reports
-            .into_iter()
-            .filter_map(|report| {
-                let key = (report.kind, report.name);
-                let version = tenant.versions.get(&key)?.clone();
-                let before = known.get(&key).cloned();
-                let about = About {
-                    version: &version,
-                    problem: tenant.problems.get(&key).map(String::as_str),
-                    requested: requests.get(&key).map(String::as_str),
-                    before: before.as_ref(),
-                    now,
-                };
-                let status = about.complete(report.status);
-                let is_new = before.as_ref() != Some(&status);
-                is_new.then_some(Write {
-                    key,
-                    version,
-                    before,
-                    status,
-                })
+        let found = reports.into_iter().filter_map(|report| {
+            let key = (report.kind, report.name);
+            let version = tenant.versions.get(&key)?.clone();
+            let about = About {
+                version: &version,
+                problem: tenant.problems.get(&key).map(String::as_str),
+                requested: requests.get(&key).map(String::as_str),
+                before: known.get(&key),
+                now,
+            };
+            Some(Found {
+                status: about.complete(report.status),
+                old: known.get(&key).cloned(),
+                key,
+                version,
             })
-            .collect();
-        let written: Vec<Result<(), OperatorError>> = futures::stream::iter(writes)
-            .map(|write| self.write(write))
+        });
+        self.write_new(found.collect()).await
+    }
+
+    /// Writes those of the statuses that say something new, and only which version they are about is
+    /// still to be said.
+    pub async fn report_found(&self, mut found: Vec<Found>) -> Result<(), OperatorError> {
+        for one in &mut found {
+            let about = About {
+                version: &one.version,
+                problem: None,
+                requested: None,
+                before: one.old.as_ref(),
+                now: self.clock.now(),
+            };
+            one.status = about.complete(one.status.take());
+        }
+        self.write_new(found).await
+    }
+
+    async fn write_new(&self, mut found: Vec<Found>) -> Result<(), OperatorError> {
+        found.retain(|one| one.old.as_ref() != Some(&one.status));
+        let written: Vec<Result<(), OperatorError>> = futures::stream::iter(found)
+            .map(|one| self.write(one))
             .buffer_unordered(AT_ONCE)
             .collect()
             .await;
@@ -161,13 +176,13 @@ impl Reporter {
         self.report(&known, tenant, &BTreeMap::new(), reports).await
     }
 
-    async fn write(&self, write: Write) -> Result<(), OperatorError> {
-        let Write {
+    async fn write(&self, found: Found) -> Result<(), OperatorError> {
+        let Found {
             key: (kind, name),
             version,
-            before,
+            old,
             status,
-        } = write;
+        } = found;
         let resource = resource(kind);
         let api: Api<DynamicObject> =
             Api::namespaced_with(self.client.clone(), &name.namespace, &resource);
@@ -199,7 +214,7 @@ impl Reporter {
                 });
             }
         }
-        self.tell(&resource, &name, &version, before.as_ref(), &status)
+        self.tell(&resource, &name, &version, old.as_ref(), &status)
             .await;
         Ok(())
     }
@@ -261,12 +276,16 @@ impl Reporter {
     }
 }
 
-/// A status to be written.
-struct Write {
-    key: Key,
-    version: Version,
-    before: Option<Value>,
-    status: Value,
+/// What a pass has found of an object.
+pub struct Found {
+    /// The object.
+    pub key: Key,
+    /// Which version of it was looked at.
+    pub version: Version,
+    /// The status that it has.
+    pub old: Option<Value>,
+    /// The status that it should have.
+    pub status: Value,
 }
 
 /// How the API server calls a kind.

@@ -53,9 +53,11 @@ impl Supervisor {
     pub async fn supervise(mut self, mut stop: oneshot::Receiver<()>) {
         let mut changes = self.shared.objects.changes();
         let mut holds = self.shared.holds.changes();
+        let mut credentials = self.shared.credentials.changes();
         loop {
             changes.borrow_and_update();
             holds.borrow_and_update();
+            credentials.borrow_and_update();
             self.look().await;
             let settles = self.settling.next();
             let settled = async {
@@ -69,6 +71,7 @@ impl Supervisor {
                 _ = &mut stop => break,
                 () = settled => {}
                 _ = holds.changed() => {}
+                _ = credentials.changed() => {}
                 change = changes.changed() => {
                     if change.is_err() {
                         break;
@@ -149,10 +152,11 @@ impl Supervisor {
     /// replica, end.
     fn carry_on(&mut self, wanted: BTreeMap<FleetKey, Wanted>) {
         let holds = &self.shared.holds;
-        let own: BTreeMap<FleetKey, Wanted> = wanted
+        let held: BTreeMap<FleetKey, Wanted> = wanted
             .into_iter()
             .filter(|(_, one)| holds.has(&fleet_task::estate(&one.fleet)))
             .collect();
+        let own = self.with_credentials(held);
         self.fleets.retain(|key, _| own.contains_key(key));
         for (key, wanted) in own {
             match self.fleets.get(&key) {
@@ -166,6 +170,27 @@ impl Supervisor {
                 None => self.begin(key, wanted),
             }
         }
+    }
+
+    /// Watches what the fleets here name, and keeps back those of which that has not been read yet:
+    /// a pass would only find it missing.
+    fn with_credentials(&self, held: BTreeMap<FleetKey, Wanted>) -> BTreeMap<FleetKey, Wanted> {
+        let credentials = &self.shared.credentials;
+        credentials.want(held.iter().map(|((name, _), wanted)| {
+            let spec = &wanted.fleet.loaded.spec;
+            (name, spec)
+        }));
+        held.into_iter()
+            .filter_map(|(key, wanted)| {
+                let versions = credentials.versions(&key.0, &wanted.fleet.loaded.spec);
+                match versions {
+                    Some(versions) => Some((key, wanted.with_credentials(versions))),
+                    // It goes on with what it had.
+                    None if self.fleets.contains_key(&key) => Some((key, wanted)),
+                    None => None,
+                }
+            })
+            .collect()
     }
 
     fn begin(&mut self, key: FleetKey, wanted: Wanted) {

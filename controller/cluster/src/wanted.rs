@@ -31,9 +31,17 @@ struct Causes {
     stopped: bool,
     frozen: BTreeSet<ObjectName>,
     approvals: BTreeSet<String>,
+    /// The versions of what the fleet names.
+    credentials: BTreeMap<ObjectName, Option<String>>,
 }
 
 impl Wanted {
+    /// The same, with these versions of what the fleet names as its credentials.
+    pub fn with_credentials(mut self, versions: BTreeMap<ObjectName, Option<String>>) -> Self {
+        self.causes.credentials = versions;
+        self
+    }
+
     /// Whether a pass should be made for this, after one that was made for `before`.
     pub fn differs_from(&self, before: &Self) -> bool {
         !Arc::ptr_eq(&self.tenant, &before.tenant)
@@ -123,6 +131,7 @@ impl Said {
                 stopped,
                 frozen,
                 approvals: approvals.unwrap_or_default(),
+                credentials: BTreeMap::new(),
             },
             requests: self.requests.clone(),
             fleet,

@@ -24,6 +24,20 @@ pub enum Missing {
     SliderElsewhere,
 }
 
+impl Missing {
+    /// How it is told after a number of devices.
+    #[must_use]
+    pub const fn told(self) -> &'static str {
+        match self {
+            Self::AwaitingApproval => "wait for a person",
+            Self::NotSent => "not sent yet",
+            Self::Pending => "not in the collection yet",
+            Self::NotReported => "not reported yet",
+            Self::SliderElsewhere => "with another slider",
+        }
+    }
+}
+
 /// How far one workload is.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -47,6 +47,10 @@ pub struct FleetReport {
     pub enrollment: Option<EnrollmentTally>,
     /// Devices on their way into that pilot: those that its limiting collection lacks left out.
     pub enrolling: usize,
+    /// By assignment, the online devices that it asks for and that the limiting collection of its pilot
+    /// lacks: they are never waited for.
+    #[serde(skip)]
+    pub outside: BTreeMap<ObjectName, usize>,
     /// Whether the rules of the owned collections were read.
     #[serde(skip)]
     pub has_read_rules: bool,

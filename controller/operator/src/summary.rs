@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use diarchy_core::code::Code;
 use diarchy_core::convergence::{UnderWay, converge};
 use diarchy_core::desired::{AutomaticEnrollment, Desired, Policy};
-use diarchy_core::engine::Engine;
+use diarchy_core::engine::{Engine, Verdict};
 use diarchy_core::fact::Fact;
 use diarchy_core::inference::{self, ShownSlider};
 use diarchy_core::inventory::Device;
 use diarchy_core::plan::Change;
+use diarchy_core::resource::ObjectName;
 use diarchy_core::selector::TimeKey;
 use diarchy_core::tally::{EnrollmentTally, Tally};
 use diarchy_core::ternary::Ternary;
@@ -210,6 +211,7 @@ pub fn report<P>(
         handing_over,
         enrollment: EnrollmentTally::new(engine),
         enrolling,
+        outside: outside(engine, &is_outside),
         has_read_rules: readings.site.state.is_ok(),
         throttled_until: [
             pass.estate.graph.throttled_until(),
@@ -219,6 +221,26 @@ pub fn report<P>(
         .flatten()
         .max(),
     }
+}
+
+/// By assignment, the online devices that it asks for and that the limiting collection lacks.
+fn outside(
+    engine: &Engine<'_>,
+    is_outside: &dyn Fn(usize, Workload) -> bool,
+) -> BTreeMap<ObjectName, usize> {
+    let mut outside = BTreeMap::new();
+    for row in engine.inventory().online.yes().ones() {
+        for workload in engine.desired().pilot_workloads() {
+            if !is_outside(row, workload) {
+                continue;
+            }
+            if let Verdict::Change { because, .. } = engine.verdict(row, workload) {
+                let name = engine.desired().assignment(because).name.clone();
+                *outside.entry(name).or_default() += 1;
+            }
+        }
+    }
+    outside
 }
 
 /// Rules that have not become memberships, by pilot and device.

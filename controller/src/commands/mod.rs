@@ -1,6 +1,7 @@
 //! What each command does.
 
 mod approve;
+mod controller;
 mod crds;
 mod explain;
 mod inventory;
@@ -25,6 +26,7 @@ pub async fn run(command: Command) -> Result<Outcome, Failure> {
         Command::Plan(arguments) => plan::run(&arguments).await,
         Command::Explain(arguments) => explain::run(&arguments).await,
         Command::Up(arguments) => up::run(&arguments).await,
+        Command::Controller(arguments) => controller::run(arguments).await,
         Command::Approve(arguments) => approve::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments).await,
         Command::Inventory(Inventory::Export(arguments)) => inventory::export(&arguments).await,

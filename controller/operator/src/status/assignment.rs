@@ -13,22 +13,14 @@ pub(super) fn status(
     engine: &Engine<'_>,
     index: AssignmentIndex,
     counts: AssignmentTally,
+    outside: usize,
     old: &WorkloadAssignmentStatus,
 ) -> WorkloadAssignmentStatus {
     let assignment = engine.desired().assignment(index);
     let now: Timestamp = engine.now();
     let truths = vec![
         assignment_ready(assignment.force),
-        Truth {
-            kind: ConditionKind::Converged,
-            holds: counts.pending == 0,
-            reason: if counts.pending == 0 {
-                "Converged"
-            } else {
-                "DevicesPending"
-            },
-            message: format!("{} of {} devices observed", counts.observed, counts.desired),
-        },
+        converged(counts, outside),
     ];
     WorkloadAssignmentStatus {
         conditions: merge(&old.conditions, truths, now),
@@ -45,6 +37,23 @@ pub(super) fn status(
             held: small(counts.held),
         }),
         ..WorkloadAssignmentStatus::default()
+    }
+}
+
+/// `outside` of the devices that are pending can never arrive, until a person changes the pilot's
+/// limiting collection.
+fn converged(counts: AssignmentTally, outside: usize) -> Truth {
+    let holds = counts.pending <= outside;
+    let observed = format!("{} of {} devices observed", counts.observed, counts.desired);
+    let message = match outside {
+        0 => observed,
+        _ => format!("{observed}; the pilot's limiting collection lacks {outside} of them"),
+    };
+    Truth {
+        kind: ConditionKind::Converged,
+        holds,
+        reason: if holds { "Converged" } else { "DevicesPending" },
+        message,
     }
 }
 

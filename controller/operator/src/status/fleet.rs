@@ -1,5 +1,8 @@
 //! The status of a `Fleet`.
 
+use std::collections::BTreeMap;
+
+use diarchy_core::convergence::Missing;
 use diarchy_core::engine::Engine;
 use diarchy_core::tally::{Tally, WorkloadTally};
 use diarchy_core::workload::Workload;
@@ -126,11 +129,12 @@ fn fleet_truths(report: &FleetReport) -> Vec<Truth> {
 }
 
 fn converged(report: &FleetReport) -> Truth {
-    let missing: usize = report
-        .convergence
-        .values()
-        .map(|workload| workload.online - workload.converged)
-        .sum();
+    let mut missing: BTreeMap<Missing, usize> = BTreeMap::new();
+    for workload in report.convergence.values() {
+        for (why, count) in &workload.missing {
+            *missing.entry(*why).or_default() += count;
+        }
+    }
     let holds = report.is_converged();
     Truth {
         kind: ConditionKind::Converged,
@@ -139,7 +143,14 @@ fn converged(report: &FleetReport) -> Truth {
         message: if holds {
             "every online device is observed where it should be".to_owned()
         } else {
-            format!("{missing} online devices and workloads are not observed where they should be")
+            let why: Vec<String> = missing
+                .iter()
+                .map(|(why, count)| format!("{count} {}", why.told()))
+                .collect();
+            format!(
+                "not observed where they should be, of online devices and workloads: {}",
+                why.join(", ")
+            )
         },
     }
 }

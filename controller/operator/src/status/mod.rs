@@ -1,5 +1,6 @@
 //! Statuses: what is known of each resource, written only when it says something new.
 
+mod approval;
 mod assignment;
 mod failed;
 mod fleet;
@@ -24,6 +25,7 @@ use crate::memory::FleetMemory;
 use crate::report::FleetReport;
 use crate::summary::{self, Shown};
 
+pub use approval::{WrittenApproval, approval};
 pub use failed::failed;
 
 /// Everything that statuses are made of.
@@ -73,8 +75,11 @@ pub fn reports(known: &Known<'_>, old: &Statuses) -> Vec<Report> {
         });
     }
     for (at, assignment) in desired.assignments.iter().enumerate() {
+        let outside = known.report.outside.get(&assignment.name);
+        let outside = outside.copied().unwrap_or_default();
         reports.add(Kind::WorkloadAssignment, &assignment.name, |old| {
-            assignment::status(engine, AssignmentIndex(at), tally.assignments[at], &old)
+            let counts = tally.assignments[at];
+            assignment::status(engine, AssignmentIndex(at), counts, outside, &old)
         });
     }
     reports.reports

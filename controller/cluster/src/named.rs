@@ -1,0 +1,196 @@
+//! Single objects that fleets name, such as a Secret: each is watched by its name, only while
+//! somebody here wants it, and nothing else of its kind is read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use diarchy_core::resource::ObjectName;
+use diarchy_operator::error::OperatorError;
+use futures::StreamExt as _;
+use kube::core::NamespaceResourceScope;
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher::{Error, watch_object};
+use kube::{Api, Client, Resource, ResourceExt as _};
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+/// The objects of one kind that somebody here wants.
+pub struct Named<K> {
+    client: Client,
+    inner: Arc<Mutex<Inner<K>>>,
+    changes: Arc<watch::Sender<u64>>,
+}
+
+impl<K> Clone for Named<K> {
+    fn clone(&self) -> Self {
+        Self {
+            client: self.client.clone(),
+            inner: Arc::clone(&self.inner),
+            changes: Arc::clone(&self.changes),
+        }
+    }
+}
+
+struct Inner<K> {
+    /// By who wants them.
+    wanted: BTreeMap<&'static str, BTreeSet<ObjectName>>,
+    watched: BTreeMap<ObjectName, Watched<K>>,
+}
+
+struct Watched<K> {
+    seen: Seen<K>,
+    task: AbortHandle,
+}
+
+impl<K> Drop for Watched<K> {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What is known of an object.
+enum Seen<K> {
+    /// Nothing yet.
+    Unread,
+    There(K),
+    Missing,
+    /// Why it cannot be read.
+    Unreadable(String),
+}
+
+impl<K> Named<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + 'static,
+{
+    /// Watches nothing yet. Every change counts in `changes`.
+    pub fn new(client: Client, changes: Arc<watch::Sender<u64>>) -> Self {
+        Self {
+            client,
+            inner: Arc::new(Mutex::new(Inner {
+                wanted: BTreeMap::new(),
+                watched: BTreeMap::new(),
+            })),
+            changes,
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner<K>> {
+        lock(&self.inner)
+    }
+
+    /// Watches `names` for `who`, who wants no others any more.
+    pub fn want(&self, who: &'static str, names: BTreeSet<ObjectName>) {
+        let mut inner = self.inner();
+        inner.wanted.insert(who, names);
+        let wanted: BTreeSet<ObjectName> = inner.wanted.values().flatten().cloned().collect();
+        inner.watched.retain(|name, _| wanted.contains(name));
+        for name in wanted {
+            inner
+                .watched
+                .entry(name)
+                .or_insert_with_key(|name| Watched {
+                    seen: Seen::Unread,
+                    task: self.watch(name.clone()),
+                });
+        }
+    }
+
+    /// Whether it is known what there is under this name, or that it cannot be known.
+    pub fn is_read(&self, name: &ObjectName) -> bool {
+        let inner = self.inner();
+        let watched = inner.watched.get(name);
+        watched.is_some_and(|watched| !matches!(watched.seen, Seen::Unread))
+    }
+
+    /// Which version of the object there is, if it is there.
+    pub fn version(&self, name: &ObjectName) -> Option<String> {
+        match self.inner().watched.get(name)?.seen {
+            Seen::There(ref object) => object.resource_version(),
+            Seen::Unread | Seen::Missing | Seen::Unreadable(_) => None,
+        }
+    }
+
+    /// The object as it was last seen.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError::SecretMissing`] when it is not there or cannot be read.
+    pub fn get(&self, name: &ObjectName) -> Result<K, OperatorError> {
+        let place = match self.inner().watched.get(name).map(|watched| &watched.seen) {
+            Some(Seen::There(object)) => return Ok(object.clone()),
+            Some(Seen::Missing) => "the cluster has none".to_owned(),
+            Some(Seen::Unreadable(why)) => why.clone(),
+            Some(Seen::Unread) | None => "it has not been read yet".to_owned(),
+        };
+        let what = format!("{} {name}", K::kind(&()));
+        Err(OperatorError::SecretMissing { what, place })
+    }
+
+    fn watch(&self, name: ObjectName) -> AbortHandle {
+        let api: Api<K> = Api::namespaced(self.client.clone(), &name.namespace);
+        // It ends with what holds its handle, which holds this.
+        let inner = Arc::downgrade(&self.inner);
+        let changes = Arc::clone(&self.changes);
+        let keep = async move {
+            let stream = watch_object(api, &name.name).default_backoff();
+            futures::pin_mut!(stream);
+            while let Some(event) = stream.next().await {
+                let Some(inner) = inner.upgrade() else {
+                    return;
+                };
+                let is_new = {
+                    let mut inner = lock(&inner);
+                    let watched = inner.watched.get_mut(&name);
+                    watched.is_some_and(|watched| watched.seen.take_in(event, &name))
+                };
+                if is_new {
+                    changes.send_modify(|count| *count += 1);
+                }
+            }
+        };
+        tokio::spawn(keep).abort_handle()
+    }
+}
+
+fn lock<K>(inner: &Mutex<Inner<K>>) -> MutexGuard<'_, Inner<K>> {
+    inner.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<K: Resource<DynamicType = ()>> Seen<K> {
+    /// Takes note of what a watch says, and whether that is new.
+    fn take_in(&mut self, event: Result<Option<K>, Error>, name: &ObjectName) -> bool {
+        let now = match event {
+            Ok(Some(mut object)) => {
+                object.managed_fields_mut().clear();
+                Self::There(object)
+            }
+            Ok(None) => Self::Missing,
+            Err(error) => {
+                // The error may quote what the server said, never what the object holds.
+                tracing::warn!(kind = %K::kind(&()), %name, %error, "it cannot be watched");
+                // What was seen before may still be so.
+                if matches!(self, Self::There(_) | Self::Missing) {
+                    return false;
+                }
+                Self::Unreadable(format!("it cannot be read: {error}"))
+            }
+        };
+        let is_new = match (&*self, &now) {
+            (Self::There(old), Self::There(new)) => {
+                old.resource_version() != new.resource_version()
+            }
+            (Self::Missing, Self::Missing) => false,
+            (Self::Unreadable(old), Self::Unreadable(new)) => old != new,
+            _ => true,
+        };
+        *self = now;
+        is_new
+    }
+}

@@ -1,0 +1,186 @@
+//! What became of a person's approval of a waiting plan.
+
+use diarchy_crds::approval::ApprovalStatus;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::condition::{ConditionKind, Truth, merge};
+use crate::memory::FleetMemory;
+
+/// An approval of a fleet's waiting plan, as a person has written it.
+#[derive(Debug, Clone, Copy)]
+pub struct WrittenApproval<'a> {
+    /// Its own id, under which it is remembered once it was taken.
+    pub id: &'a str,
+    /// The uid of the fleet that it is for.
+    pub fleet: &'a str,
+    /// The digest that it approves.
+    pub digest: &'a str,
+    /// Until when it counts; nothing if that cannot be read.
+    pub expires: Option<Timestamp>,
+}
+
+/// The status of an approval after a pass over the fleet with this uid; `old` is the status reported
+/// last.
+#[must_use]
+pub fn approval(
+    written: WrittenApproval<'_>,
+    fleet: &str,
+    memory: &FleetMemory,
+    old: Option<&Value>,
+    now: Timestamp,
+) -> Value {
+    let old: ApprovalStatus = old
+        .and_then(|old| serde::Deserialize::deserialize(old).ok())
+        .unwrap_or_default();
+    let was_taken = old
+        .conditions
+        .iter()
+        .any(|condition| condition.reason == TAKEN);
+    let (holds, reason, message) = judge(written, fleet, memory, was_taken, now);
+    let ready = Truth {
+        kind: ConditionKind::Ready,
+        holds,
+        reason,
+        message,
+    };
+    let status = ApprovalStatus {
+        conditions: merge(&old.conditions, vec![ready], now),
+        ..old
+    };
+    serde_json::to_value(status).unwrap_or_default()
+}
+
+const TAKEN: &str = "Taken";
+
+fn judge(
+    written: WrittenApproval<'_>,
+    fleet: &str,
+    memory: &FleetMemory,
+    was_taken: bool,
+    now: Timestamp,
+) -> (bool, &'static str, String) {
+    let no = |reason, message: &str| (false, reason, message.to_owned());
+    // Which ones were taken is remembered until they expire.
+    if was_taken || memory.spent.contains_key(written.id) {
+        return no(
+            TAKEN,
+            "it was taken for the plan that waited, and counts for no other",
+        );
+    }
+    if written.fleet != fleet {
+        return no(
+            "AnotherFleet",
+            "it is for a fleet of this name that is there no more: approve what waits now",
+        );
+    }
+    let Some(expires) = written.expires else {
+        return no("Invalid", "it cannot be read until when it counts");
+    };
+    if now >= expires {
+        return no("Expired", "it has expired and counts for nothing any more");
+    }
+    let waiting = memory.waiting.as_ref().map(|one| one.digest.to_string());
+    match waiting {
+        Some(digest) if digest == written.digest => (
+            true,
+            "Counts",
+            "it is for the plan that waits, and is taken by the next pass".to_owned(),
+        ),
+        Some(digest) => no(
+            "NothingWaiting",
+            &format!("no plan waits under its digest; {digest} does"),
+        ),
+        None => no("NothingWaiting", "no plan waits"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use diarchy_core::digest::Digest;
+
+    use super::*;
+    use crate::memory::{Waiting, WaitingFor};
+
+    const NOW: &str = "2026-11-23T08:00:00Z";
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn reason(status: &Value) -> &str {
+        status["conditions"][0]["reason"].as_str().unwrap()
+    }
+
+    #[test]
+    fn tells_what_became_of_it() {
+        let digest = Digest::of_lines(["a plan"]);
+        let text = digest.to_string();
+        let mut memory = FleetMemory {
+            waiting: Some(Waiting {
+                digest,
+                revision: "r".to_owned(),
+                since: at(NOW),
+                what: WaitingFor::Claim {
+                    holder: "other".to_owned(),
+                    epoch: 2,
+                },
+            }),
+            ..FleetMemory::default()
+        };
+        let written = WrittenApproval {
+            id: "yes",
+            fleet: "u1",
+            digest: &text,
+            expires: Some(at("2026-11-23T09:00:00Z")),
+        };
+        let told = |written, memory: &FleetMemory, now| {
+            let status = approval(written, "u1", memory, None, at(now));
+            (
+                status["conditions"][0]["status"] == "True",
+                reason(&status).to_owned(),
+            )
+        };
+        assert_eq!(told(written, &memory, NOW), (true, "Counts".to_owned()));
+        let late = told(written, &memory, "2026-11-23T09:00:00Z");
+        assert_eq!(late, (false, "Expired".to_owned()));
+        let other = WrittenApproval {
+            fleet: "u0",
+            ..written
+        };
+        assert_eq!(
+            told(other, &memory, NOW),
+            (false, "AnotherFleet".to_owned())
+        );
+        let other = WrittenApproval {
+            digest: "sha256:00",
+            ..written
+        };
+        assert_eq!(
+            told(other, &memory, NOW),
+            (false, "NothingWaiting".to_owned())
+        );
+        memory
+            .spent
+            .insert("yes".to_owned(), at("2026-11-23T09:00:00Z"));
+        assert_eq!(told(written, &memory, NOW), (false, TAKEN.to_owned()));
+    }
+
+    #[test]
+    fn what_was_taken_stays_so_when_that_is_forgotten() {
+        let written = WrittenApproval {
+            id: "yes",
+            fleet: "u1",
+            digest: "sha256:00",
+            expires: Some(at("2026-11-23T09:00:00Z")),
+        };
+        let mut memory = FleetMemory::default();
+        memory
+            .spent
+            .insert("yes".to_owned(), at("2026-11-23T09:00:00Z"));
+        let taken = approval(written, "u1", &memory, None, at(NOW));
+        let later = at("2026-11-24T09:00:00Z");
+        let later = approval(written, "u1", &FleetMemory::default(), Some(&taken), later);
+        assert_eq!(later, taken);
+    }
+}

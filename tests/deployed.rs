@@ -1,0 +1,285 @@
+//! Controllers that run against the API server, and a tenant whose resources they carry out.
+
+use std::fs::{self, File};
+use std::io::{Read as _, Seek as _};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::bench::{diarchy, stderr};
+use crate::cluster::{ADMIN, Cluster, Namespace, ok};
+use crate::site::Site;
+
+/// After this long a test does not wait any more: far longer than anything here takes.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A namespace with the resources, and the Secrets, of a site.
+pub struct Tenant<'a> {
+    pub namespace: Namespace<'a>,
+    site: &'a Site,
+}
+
+impl<'a> Tenant<'a> {
+    /// A new namespace with the Secrets, and no resources yet.
+    pub fn of(cluster: &'a Cluster, site: &'a Site) -> Self {
+        let tenant = Self {
+            namespace: cluster.namespace(),
+            site,
+        };
+        ok(&mut tenant.namespace.apply(&tenant.secrets()));
+        tenant
+    }
+
+    /// The Secrets that the site's Fleet names.
+    fn secrets(&self) -> Vec<Value> {
+        ["cm-admin", "cm-ca", "graph-app"]
+            .iter()
+            .map(|name| self.secret(name))
+            .collect()
+    }
+
+    /// A Secret as it stands in the site's folder.
+    pub fn secret(&self, name: &str) -> Value {
+        let keys = fs::read_dir(self.site.secret(name)).unwrap();
+        let data: serde_json::Map<String, Value> = keys
+            .map(|key| {
+                let key = key.unwrap();
+                let bytes = BASE64_STANDARD.encode(fs::read(key.path()).unwrap());
+                (key.file_name().into_string().unwrap(), bytes.into())
+            })
+            .collect();
+        json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": { "name": name },
+            "data": data,
+        })
+    }
+
+    /// Applies what the site's repository has.
+    pub fn apply(&self) {
+        for file in ["fleet.yaml", "resources.yaml"] {
+            self.apply_text(&self.text(file));
+        }
+    }
+
+    /// A file of the site's repository, for this namespace.
+    pub fn text(&self, file: &str) -> String {
+        let place = self.site.repository.path().join(file);
+        let text = fs::read_to_string(place).unwrap();
+        text.replace(
+            "namespace: contoso",
+            &format!("namespace: {}", self.namespace.name),
+        )
+    }
+
+    /// `kubectl apply --server-side`, as the administrator runs it.
+    pub fn apply_text(&self, text: &str) {
+        let file = self.namespace.file(text);
+        let mut apply = self.kubectl();
+        ok(apply.args(["apply", "--server-side", "-f"]).arg(file));
+    }
+
+    /// `kubectl` within the namespace.
+    pub fn kubectl(&self) -> Command {
+        self.namespace.kubectl(&ADMIN)
+    }
+
+    /// The fleet as it is stored.
+    pub fn fleet(&self) -> Value {
+        self.namespace.get("fleet", "contoso")
+    }
+
+    /// Waits for a stored object of which `is` is true.
+    pub fn wait_for(
+        &self,
+        what: &str,
+        kind: &str,
+        name: &str,
+        is: impl Fn(&Value) -> bool,
+    ) -> Value {
+        wait(what, || {
+            let object = self.namespace.get(kind, name);
+            is(&object).then_some(object.clone()).ok_or(object)
+        })
+    }
+
+    /// Waits until a plan waits for a person, and gives its digest.
+    pub fn waiting(&self) -> String {
+        let fleet = self.wait_for("a plan that waits", "fleet", "contoso", |fleet| {
+            fleet["status"]["waitingPlan"]["digest"].is_string()
+        });
+        let digest = &fleet["status"]["waitingPlan"]["digest"];
+        digest.as_str().unwrap().to_owned()
+    }
+
+    /// An Approval of a digest, for the fleet that there is now.
+    pub fn approval(&self, name: &str, digest: &str, valid: SignedDuration) -> Value {
+        json!({
+            "apiVersion": "diarchy.dev/v1alpha1",
+            "kind": "Approval",
+            "metadata": { "name": name },
+            "spec": {
+                "targetRef": {
+                    "kind": "Fleet",
+                    "name": "contoso",
+                    "uid": self.fleet()["metadata"]["uid"],
+                },
+                "digest": digest,
+                "approver": ADMIN.name,
+                "expires": (self.site.now() + valid).strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            },
+        })
+    }
+
+    /// Says yes to what waits.
+    pub fn approve(&self) {
+        let approval = self.approval("yes", &self.waiting(), SignedDuration::from_hours(1));
+        ok(&mut self.namespace.apply(&[approval]));
+    }
+
+    /// Waits, as users do, until a resource has a condition.
+    pub fn wait_for_condition(&self, condition: &str, resource: &str) {
+        let mut wait = self.kubectl();
+        wait.args(["wait", "--timeout=120s"])
+            .arg(format!("--for=condition={condition}"))
+            .arg(resource);
+        let output = wait.output().unwrap();
+        if !output.status.success() {
+            let (kind, name) = resource.split_once('/').unwrap();
+            let object = self.namespace.get(kind, name);
+            panic!("{}\n{:#}", stderr(&output), object["status"]);
+        }
+    }
+
+    /// Applies everything, says yes to it, and waits until it has been carried out.
+    pub fn carry_out(&self) {
+        self.apply();
+        self.approve();
+        self.wait_for_condition("Converged", "fleet/contoso");
+        assert!(self.site.rules_written() > 0, "nobody was moved");
+    }
+}
+
+/// Tries until there is an answer; the last that was none is shown when there is none for too long.
+pub fn wait<T>(what: &str, mut look: impl FnMut() -> Result<T, Value>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match look() {
+            Ok(found) => return found,
+            Err(last) if Instant::now() > deadline => {
+                panic!("waited too long for {what}; the last: {last:#}")
+            }
+            Err(_) => thread::sleep(Duration::from_millis(100)),
+        }
+    }
+}
+
+/// A running controller. It ends with the test.
+pub struct Controller {
+    child: Child,
+    said: File,
+}
+
+/// How a controller is started.
+pub struct Deployment<'a> {
+    cluster: &'a Cluster,
+    /// The namespace that it is installed in.
+    pub home: Namespace<'a>,
+    watched: String,
+    site: &'a Site,
+}
+
+impl<'a> Deployment<'a> {
+    /// One that looks at `tenants` alone, so that tests may share an API server.
+    pub fn of(cluster: &'a Cluster, tenants: &[&Tenant<'a>]) -> Self {
+        let watched: Vec<&str> = tenants
+            .iter()
+            .map(|tenant| tenant.namespace.name.as_str())
+            .collect();
+        Self {
+            cluster,
+            home: cluster.namespace(),
+            watched: watched.join(","),
+            site: tenants[0].site,
+        }
+    }
+
+    /// The command that runs a replica, not started. Leases are short, so that others take over soon.
+    pub fn command(&self, replica: &str) -> Command {
+        let mut command = diarchy();
+        command
+            .args(["controller", "--listen", "127.0.0.1:0"])
+            .args(["--namespace", &self.home.name])
+            .args(["--watch-namespaces", &self.watched])
+            .args(["--replica", replica])
+            .args(["--settle", "500ms", "--lease", "6s"])
+            .arg("--world")
+            .arg(self.site.world())
+            .args(["--log", "info", "--log-format", "json"])
+            .env("KUBECONFIG", self.cluster.kubeconfig(&ADMIN))
+            // A real Graph is trusted by what the machine trusts; this one by its own root.
+            .env("SSL_CERT_FILE", self.site.secret("cm-ca/ca.crt"));
+        command
+    }
+
+    /// A running replica.
+    pub fn start(&self, replica: &str) -> Controller {
+        Controller::start(&mut self.command(replica))
+    }
+}
+
+impl Controller {
+    /// Starts the command.
+    pub fn start(command: &mut Command) -> Self {
+        let said = tempfile::tempfile().unwrap();
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(said.try_clone().unwrap())
+            .spawn()
+            .unwrap();
+        Self { child, said }
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        let mut said = self.said.try_clone().unwrap();
+        let mut text = String::new();
+        said.rewind().unwrap();
+        said.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    /// Sends it a signal, as `kill` names it.
+    pub fn signal(&self, name: &str) {
+        let mut kill = Command::new("kill");
+        ok(kill.args(["-s", name, &self.child.id().to_string()]));
+    }
+
+    /// Asks it to end, and waits until it has; it must end well. What it had logged.
+    pub fn stop(mut self) -> String {
+        self.signal("TERM");
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}: {}", self.log());
+        self.log()
+    }
+}
+
+impl Drop for Controller {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let last = &lines[lines.len().saturating_sub(60)..];
+            println!("the controller's last words:\n{}", last.join("\n"));
+        }
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
