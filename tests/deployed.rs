@@ -62,9 +62,9 @@ impl<'a> Tenant<'a> {
 
     /// Applies what the site's repository has.
     pub fn apply(&self) {
-        for file in ["fleet.yaml", "resources.yaml"] {
-            self.apply_text(&self.text(file));
-        }
+        // Together: a fleet that is there alone for a while is carried out alone.
+        let files = ["fleet.yaml", "resources.yaml"].map(|file| self.text(file));
+        self.apply_text(&files.join("\n---\n"));
     }
 
     /// A file of the site's repository, for this namespace.
@@ -217,7 +217,7 @@ impl<'a> Deployment<'a> {
             .args(["--namespace", &self.home.name])
             .args(["--watch-namespaces", &self.watched])
             .args(["--replica", replica])
-            .args(["--settle", "500ms", "--lease", "6s"])
+            .args(["--settle", "2s", "--lease", "6s"])
             .arg("--world")
             .arg(self.site.world())
             .args(["--log", "info", "--log-format", "json"])
@@ -274,8 +274,9 @@ impl Drop for Controller {
     fn drop(&mut self) {
         if thread::panicking() {
             let log = self.log();
-            let lines: Vec<&str> = log.lines().collect();
-            let last = &lines[lines.len().saturating_sub(60)..];
+            let lines = log.lines().filter(|line| !line.contains("diarchy::audit"));
+            let lines: Vec<&str> = lines.collect();
+            let last = &lines[lines.len().saturating_sub(20)..];
             println!("the controller's last words:\n{}", last.join("\n"));
         }
         // It may have ended already.

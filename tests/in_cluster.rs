@@ -1,6 +1,6 @@
 //! The loop with the API server as its control plane: what is applied is carried out, and told.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::cluster::{ok, with_definitions};
@@ -15,22 +15,26 @@ fn condition<'a>(object: &'a Value, name: &str) -> &'a Value {
         .unwrap_or(&Value::Null)
 }
 
-/// What a table shows, without what is different in every run: ages, and widths that follow them.
+/// What a table shows, without what is different in every run: ages, times and digests.
 fn steady(table: &str) -> String {
-    let age = |word: &str| {
-        let units = word.trim_end_matches(|c: char| c.is_ascii_digit() || "smhd".contains(c));
-        units.is_empty()
-            && word.starts_with(|c: char| c.is_ascii_digit())
+    let is_age = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_digit())
             && word.ends_with(['s', 'm', 'h'])
+            && word
+                .chars()
+                .all(|c| c.is_ascii_digit() || "smh".contains(c))
     };
     table
-        .lines()
-        .map(|line| match line.trim_end().rsplit_once(' ') {
-            Some((rest, last)) if age(last) => format!("{rest} -"),
-            _ => line.to_owned(),
+        .split_inclusive([' ', '\n'])
+        .map(|word| {
+            let bare = word.trim();
+            if is_age(bare) || bare.parse::<Timestamp>().is_ok() || bare.starts_with("sha256:") {
+                word.replace(bare, "-")
+            } else {
+                word.to_owned()
+            }
         })
-        .collect::<Vec<_>>()
-        .join("\n")
+        .collect()
 }
 
 #[test]

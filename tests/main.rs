@@ -49,6 +49,7 @@ mod real_estate;
 mod remote;
 mod remote_site;
 mod repository;
+mod reverting;
 mod rotating;
 mod running;
 mod signing_in;

@@ -13,6 +13,10 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 /// The annotation by which a person, not git, freezes a resource: `"true"` does.
 pub const PAUSED: &str = "diarchy.dev/paused";
 
+/// The annotation by which a person has an assignment go although its devices have not gone back:
+/// `"true"` does.
+pub const ABANDON: &str = "diarchy.dev/abandon";
+
 /// The annotation by which a person asks for a pass now; its value comes back in the status.
 pub const REQUESTED_AT: &str = "diarchy.dev/requestedAt";
 

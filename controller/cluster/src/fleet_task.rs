@@ -1,5 +1,6 @@
 //! The loop of one fleet for as long as this replica has it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +13,13 @@ use diarchy_operator::error::OperatorError;
 use diarchy_operator::fleet_loop::{FleetLoop, Ground};
 use diarchy_operator::report::FleetReport;
 use diarchy_operator::status;
+use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::Client;
+use kube::{Api, Client, Resource as _, ResourceExt as _};
 use tokio::sync::{Mutex, watch};
 
 use crate::credentials::Credentials;
+use crate::finalizers::{self, Abandoned};
 use crate::holds::{Holds, Thing};
 use crate::objects::Objects;
 use crate::plane::FleetPlane;
@@ -61,11 +64,18 @@ pub async fn run(shared: Arc<Shared>, mut wanted: watch::Receiver<Wanted>) {
     );
     let records = Mutex::new(records);
     let mut of_fleet = FleetLoop::default();
+    let mut abandoned = BTreeSet::new();
     let mut failures = 0;
     let mut now = first;
     loop {
         let interval = now.fleet.loaded.spec.interval();
-        let wait = match Box::pin(pass(&shared, &records, &mut of_fleet, &now)).await {
+        // A pass that did not settle yet may still have what was let go of.
+        now.fleet
+            .existing
+            .abandoned
+            .extend(abandoned.iter().cloned());
+        let made = pass(&shared, &records, &mut of_fleet, &now, &mut abandoned);
+        let wait = match Box::pin(made).await {
             Ok(report) => {
                 failures = 0;
                 told(&name, &report);
@@ -106,6 +116,7 @@ async fn pass(
     records: &Mutex<Records>,
     of_fleet: &mut FleetLoop,
     wanted: &Wanted,
+    abandoned: &mut BTreeSet<String>,
 ) -> Result<FleetReport, OperatorError> {
     let plane = FleetPlane {
         holds: &shared.holds,
@@ -123,6 +134,9 @@ async fn pass(
         connect: shared.connect.as_ref(),
         approve: false,
     };
+    if is_ending(shared, wanted).await {
+        abandoned.extend(plane.abandon(Abandoned::NamespaceEnds).await?);
+    }
     let fleet = &wanted.fleet;
     let made = of_fleet
         .pass(&ground, &fleet.loaded, &fleet.revision, &fleet.existing)
@@ -131,8 +145,31 @@ async fn pass(
         && plane.may_send().is_ok()
     {
         report_failure(shared, wanted, error).await;
+        if matches!(error, OperatorError::SecretMissing { .. }) {
+            abandoned.extend(plane.abandon(Abandoned::NoSecret).await?);
+        }
     }
     made
+}
+
+/// Whether the whole namespace is being deleted, as far as it matters: when assignments of it are.
+async fn is_ending(shared: &Shared, wanted: &Wanted) -> bool {
+    let namespace = &wanted.fleet.loaded.desired.fleet.namespace;
+    let assignments = shared.objects.assignments.all();
+    let matters = assignments
+        .iter()
+        .any(|one| one.namespace().as_ref() == Some(namespace) && finalizers::is_going(one));
+    if !matters {
+        return false;
+    }
+    let namespaces: Api<Namespace> = Api::all(shared.client.clone());
+    match namespaces.get_metadata(namespace).await {
+        Ok(found) => found.meta().deletion_timestamp.is_some(),
+        Err(error) => {
+            tracing::warn!(namespace, %error, "whether the namespace is being deleted is not known");
+            false
+        }
+    }
 }
 
 /// Says in the fleet's status why there was no pass.

@@ -7,6 +7,7 @@
 mod controller;
 mod credentials;
 mod error;
+mod finalizers;
 mod fleet_task;
 mod health;
 mod holds;

@@ -1,5 +1,7 @@
 //! One fleet's control plane in a cluster, for one pass.
 
+use std::collections::BTreeSet;
+
 use diarchy_clock::Clock;
 use diarchy_core::resource::{Kind, ObjectName};
 use diarchy_crds::Approval;
@@ -15,6 +17,7 @@ use kube::{Resource as _, ResourceExt as _};
 use serde_json::json;
 use tokio::sync::Mutex;
 
+use crate::finalizers::{self, Abandoned, Act};
 use crate::holds::{Holds, Thing};
 use crate::objects::Objects;
 use crate::records::Records;
@@ -93,7 +96,8 @@ impl ControlPlane for FleetPlane<'_> {
         self.reporter
             .report(&known, tenant, requests, reports)
             .await?;
-        self.report_approvals().await
+        self.report_approvals().await?;
+        self.finalize(None).await
     }
 }
 
@@ -132,6 +136,54 @@ impl FleetPlane<'_> {
                 })
             })
             .max_by_key(|given| given.at)
+    }
+
+    /// Sets and takes away finalizers, as far as it is remembered what is still to be done.
+    async fn finalize(&self, abandoned: Option<Abandoned>) -> Result<(), OperatorError> {
+        let fleet = &self.wanted.fleet.loaded.desired.fleet;
+        let objects = self.objects.assignments.all();
+        let records = self.records.lock().await;
+        let Some(memory) = records.known() else {
+            return Ok(());
+        };
+        let acts: Vec<_> = objects
+            .iter()
+            .filter(|object| finalizers::belongs_to(object, fleet, memory))
+            .map(|object| (object, finalizers::after_pass(object, memory, abandoned)))
+            .filter(|(_, act)| *act != Act::Keep)
+            .collect();
+        drop(records);
+        for (object, act) in acts {
+            finalizers::carry_out(self.reporter, object, act).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets go of what is being deleted although its devices have not gone back, and forgets that they
+    /// were to. Gives their uids.
+    pub async fn abandon(&self, why: Abandoned) -> Result<BTreeSet<String>, OperatorError> {
+        let fleet = &self.wanted.fleet.loaded.desired.fleet;
+        let mut records = self.records.lock().await;
+        let memory = records.load().await?;
+        let going: BTreeSet<String> = self
+            .objects
+            .assignments
+            .all()
+            .iter()
+            .filter(|one| finalizers::is_going(one) && finalizers::belongs_to(one, fleet, &memory))
+            .filter_map(|one| one.uid())
+            .collect();
+        if going.is_empty() {
+            return Ok(going);
+        }
+        self.may_send()?;
+        let mut after = memory;
+        after.reverting.retain(|_, last| !going.contains(&last.uid));
+        after.last_good.retain(|_, last| !going.contains(&last.uid));
+        records.save(&after).await?;
+        drop(records);
+        self.finalize(Some(why)).await?;
+        Ok(going)
     }
 
     /// Says of every approval for the fleet what became of it.

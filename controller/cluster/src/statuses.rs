@@ -100,6 +100,11 @@ impl Reporter {
         }
     }
 
+    /// The client that it writes with.
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Writes those of `reports` that say something else than the `known` statuses, for the versions
     /// that `tenant` was made of, as answers to `requests`. What is wrong with an object stands before
     /// what a pass says of it.

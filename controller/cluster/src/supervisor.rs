@@ -9,6 +9,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
 
+use crate::finalizers::{self, Abandoned, Act};
 use crate::fleet_task::{self, Shared};
 use crate::holds::Thing;
 use crate::settling::Settling;
@@ -113,14 +114,15 @@ impl Supervisor {
             }
         }
         self.report_problems().await;
-        let wanted = self.wanted();
+        let said = Said::now(&self.shared.objects);
+        self.release_orphans(&said).await;
+        let wanted = self.wanted(&said);
         self.hold(&wanted);
         self.carry_on(wanted);
     }
 
     /// What each fleet's loop is to carry out, wherever it is.
-    fn wanted(&self) -> BTreeMap<FleetKey, Wanted> {
-        let said = Said::now(&self.shared.objects);
+    fn wanted(&self, said: &BTreeMap<String, Said>) -> BTreeMap<FleetKey, Wanted> {
         let mut wanted: BTreeMap<FleetKey, Wanted> = BTreeMap::new();
         for (namespace, tenant) in &self.tenants {
             let Some(said) = said.get(namespace) else {
@@ -204,6 +206,27 @@ impl Supervisor {
         let task = self.tasks.spawn(loop_of_fleet);
         self.running.insert(task.id(), (key.0.clone(), estate));
         self.fleets.insert(key, sender);
+    }
+
+    /// Lets go of deleted assignments for which no loop will ever bring devices back. One replica does,
+    /// for all.
+    async fn release_orphans(&self, said: &BTreeMap<String, Said>) {
+        if !self.shared.holds.may_send(&Thing::leadership()) {
+            return;
+        }
+        let has_fleet = |name: &ObjectName| {
+            said.get(&name.namespace)
+                .is_some_and(|said| said.has_fleet(name))
+        };
+        for object in self.shared.objects.assignments.all() {
+            if !finalizers::is_orphan(&object, has_fleet) {
+                continue;
+            }
+            let act = Act::Abandon(Abandoned::NoFleet);
+            if let Err(error) = finalizers::carry_out(&self.shared.reporter, &object, act).await {
+                tracing::warn!(%error, "a finalizer was not taken away");
+            }
+        }
     }
 
     /// Says what is wrong with the objects that no pass reports of. One replica does, for all.

@@ -10,6 +10,7 @@ use diarchy_crds::approval::TargetKind;
 use diarchy_crds::manifest::{PAUSED, REQUESTED_AT};
 use kube::{Resource, ResourceExt as _};
 
+use crate::finalizers;
 use crate::objects::Objects;
 use crate::tenant::{Key, Tenant, TenantFleet, key};
 
@@ -30,6 +31,7 @@ pub struct Wanted {
 struct Causes {
     stopped: bool,
     frozen: BTreeSet<ObjectName>,
+    abandoned: BTreeSet<String>,
     approvals: BTreeSet<String>,
     /// The versions of what the fleet names.
     credentials: BTreeMap<ObjectName, Option<String>>,
@@ -55,6 +57,7 @@ impl Wanted {
 pub struct Said {
     stopped: BTreeSet<ObjectName>,
     frozen: BTreeSet<ObjectName>,
+    abandoned: BTreeSet<String>,
     requests: BTreeMap<Key, String>,
     /// By the uid of a fleet, its approvals.
     approvals: BTreeMap<String, BTreeSet<String>>,
@@ -84,6 +87,10 @@ impl Said {
             if hearing.listen(&key, &*object) || suspended {
                 hearing.of(&key.1.namespace).frozen.insert(key.1.clone());
             }
+            if finalizers::is_abandoned(&object) {
+                let abandoned = &mut hearing.of(&key.1.namespace).abandoned;
+                abandoned.extend(object.uid());
+            }
         }
         for object in objects.groups.all() {
             hearing.listen(&key(Kind::DeviceGroup, &*object), &*object);
@@ -105,6 +112,11 @@ impl Said {
         hearing.said
     }
 
+    /// Whether there is a fleet of this name that is not being deleted.
+    pub fn has_fleet(&self, name: &ObjectName) -> bool {
+        self.fleets.contains_key(name)
+    }
+
     /// What the loop of `fleet` is to carry out; nothing when the fleet is gone, or being deleted, or
     /// another of its name has taken its place.
     pub fn wanted(&self, tenant: &Arc<Tenant>, fleet: &TenantFleet) -> Option<Wanted> {
@@ -124,12 +136,14 @@ impl Said {
                 }
             }
         }
+        fleet.existing.abandoned.clone_from(&self.abandoned);
         let approvals = self.approvals.get(&fleet.uid).cloned();
         Some(Wanted {
             tenant: Arc::clone(tenant),
             causes: Causes {
                 stopped,
                 frozen,
+                abandoned: self.abandoned.clone(),
                 approvals: approvals.unwrap_or_default(),
                 credentials: BTreeMap::new(),
             },

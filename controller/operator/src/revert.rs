@@ -31,19 +31,26 @@ pub struct Existing {
     pub uids: BTreeMap<ObjectName, String>,
     /// The uids of those that are wrong by themselves: only their last good version is known.
     pub invalid: BTreeMap<ObjectName, String>,
+    /// The uids of those whose devices stay where they are when they go, whatever they said.
+    pub abandoned: BTreeSet<String>,
 }
 
 /// Notes which assignments there are, and which have gone that take their devices back.
 pub fn note(desired: &Desired, existing: &Existing, memory: &mut FleetMemory) {
-    let Existing { uids, invalid } = existing;
+    let Existing {
+        uids,
+        invalid,
+        abandoned,
+    } = existing;
     let mut present: BTreeMap<String, LastGood> = desired
         .assignments
         .iter()
         .filter_map(|assignment| {
+            let uid = uids.get(&assignment.name)?.clone();
             let last = LastGood {
-                uid: uids.get(&assignment.name)?.clone(),
                 workload: assignment.workload,
-                reverts: assignment.reverts(),
+                reverts: assignment.reverts() && !abandoned.contains(&uid),
+                uid,
             };
             Some((assignment.name.to_string(), last))
         })
@@ -56,7 +63,7 @@ pub fn note(desired: &Desired, existing: &Existing, memory: &mut FleetMemory) {
         let exists = named(&name).and_then(|name| invalid.get(&name)) == Some(&last.uid);
         if exists {
             present.insert(name, last);
-        } else if last.reverts {
+        } else if last.reverts && !abandoned.contains(&last.uid) {
             memory.reverting.insert(name, last);
         }
     }
@@ -67,7 +74,7 @@ pub fn note(desired: &Desired, existing: &Existing, memory: &mut FleetMemory) {
         last_good,
         ..
     } = memory;
-    reverting.retain(|name, _| !last_good.contains_key(name));
+    reverting.retain(|name, last| !last_good.contains_key(name) && !abandoned.contains(&last.uid));
 }
 
 /// Forgets the assignments whose collections are empty.

@@ -1,0 +1,116 @@
+//! Assignments that take their devices back when they go: their finalizer, and when it is let go of.
+
+use serde_json::Value;
+
+use crate::cluster::{ok, with_definitions};
+use crate::deployed::{Deployment, Tenant, wait};
+use crate::site::{PILOT, Site};
+
+const FINALIZER: &str = "diarchy.dev/revert";
+
+fn patch(tenant: &Tenant<'_>, resource: &str, patch: &str) {
+    let mut kubectl = tenant.kubectl();
+    ok(kubectl.args(["patch", resource, "--type=merge", "-p", patch]));
+}
+
+/// Has an assignment take its devices back when it goes.
+fn reverts(tenant: &Tenant<'_>, name: &str) {
+    let resource = format!("workloadassignment/{name}");
+    patch(tenant, &resource, r#"{"spec":{"onDelete":"Revert"}}"#);
+    tenant.wait_for("a finalizer", "workloadassignment", name, |one| {
+        one["metadata"]["finalizers"][0] == FINALIZER
+    });
+}
+
+fn delete(tenant: &Tenant<'_>, resource: &str) {
+    let mut kubectl = tenant.kubectl();
+    ok(kubectl.args(["delete", resource, "--wait=false"]));
+}
+
+/// Waits, as users do, until a resource is gone.
+fn wait_until_gone(tenant: &Tenant<'_>, resource: &str) {
+    let mut kubectl = tenant.kubectl();
+    ok(kubectl.args(["wait", "--for=delete", "--timeout=120s", resource]));
+}
+
+/// Waits for a warning about an assignment that its devices stay, and gives it.
+fn warned(tenant: &Tenant<'_>, name: &str) -> String {
+    wait("a warning", || {
+        let mut kubectl = tenant.kubectl();
+        let events = ok(kubectl.args(["get", "events.events.k8s.io", "-o", "json"]));
+        let events: Value = serde_json::from_str(&events).unwrap();
+        let found = events["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|event| event["reason"] == "Abandoned" && event["regarding"]["name"] == name);
+        match found {
+            Some(event) => {
+                assert_eq!(event["type"], "Warning");
+                Ok(event["note"].as_str().unwrap().to_owned())
+            }
+            None => Err(events["items"].clone()),
+        }
+    })
+}
+
+#[test]
+fn an_assignment_stays_until_its_devices_are_back() {
+    let site = Site::open();
+    let tenant = Tenant::of(with_definitions(), &site);
+    let deployment = Deployment::of(with_definitions(), &[&tenant]);
+    let _controller = deployment.start("one");
+    let before = site.control.members(PILOT).unwrap();
+    tenant.carry_out();
+    assert!(site.control.members(PILOT).unwrap().len() > before.len());
+    // One that retains its devices has no finalizer, and is never waited for.
+    let apps = tenant.namespace.get("workloadassignment", "apps");
+    assert_eq!(apps["metadata"]["finalizers"], Value::Null);
+    reverts(&tenant, "updates");
+    delete(&tenant, "workloadassignment/updates");
+    wait_until_gone(&tenant, "workloadassignment/updates");
+    let after = site.control.members(PILOT).unwrap();
+    assert_eq!(after, before, "its devices have not gone back");
+    site.assert_clean();
+}
+
+#[test]
+fn what_is_abandoned_goes_and_its_devices_stay() {
+    let site = Site::open();
+    let tenant = Tenant::of(with_definitions(), &site);
+    let deployment = Deployment::of(with_definitions(), &[&tenant]);
+    let _controller = deployment.start("one");
+    tenant.carry_out();
+    let placed = site.members();
+    for name in ["updates", "apps", "protection"] {
+        reverts(&tenant, name);
+    }
+    // Nothing is written for a suspended fleet: it would wait for ever.
+    patch(&tenant, "fleet/contoso", r#"{"spec":{"suspend":true}}"#);
+    tenant.wait_for("a fleet that stands still", "fleet", "contoso", |fleet| {
+        fleet["status"]["observedGeneration"] == fleet["metadata"]["generation"]
+    });
+    delete(&tenant, "workloadassignment/updates");
+    let mut annotate = tenant.kubectl();
+    ok(annotate.args([
+        "annotate",
+        "workloadassignment/updates",
+        "diarchy.dev/abandon=true",
+    ]));
+    wait_until_gone(&tenant, "workloadassignment/updates");
+    assert!(warned(&tenant, "updates").contains("diarchy.dev/abandon"));
+
+    // A Secret that the fleet needs is gone, and with it the way to the site.
+    delete(&tenant, "secret/graph-app");
+    delete(&tenant, "workloadassignment/apps");
+    wait_until_gone(&tenant, "workloadassignment/apps");
+    assert!(warned(&tenant, "apps").contains("Secret"));
+
+    // The fleet itself is gone.
+    delete(&tenant, "fleet/contoso");
+    delete(&tenant, "workloadassignment/protection");
+    wait_until_gone(&tenant, "workloadassignment/protection");
+    assert!(warned(&tenant, "protection").contains("fleet"));
+    assert_eq!(site.members(), placed, "somebody was moved");
+    site.assert_clean();
+}
