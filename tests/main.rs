@@ -30,6 +30,10 @@ mod explaining;
 mod faults;
 mod fencing;
 mod fetching;
+mod gitsource;
+mod gitsource_bench;
+mod gitsource_edits;
+mod gitsource_refused;
 mod graph_credentials;
 mod guardrails;
 #[path = "../controller/git/tests/remote/https_server.rs"]
@@ -54,5 +58,8 @@ mod rotating;
 mod running;
 mod signing_in;
 mod site;
+#[path = "../controller/git/tests/remote/ssh_server.rs"]
+#[allow(dead_code, reason = "used in part")]
+mod ssh_server;
 mod validating;
 mod world;

@@ -152,6 +152,22 @@ impl ControlPlane {
 
     /// Every request that was answered, or whose answer has begun, before this call.
     pub fn requests(&self) -> BTreeSet<Request> {
+        self.requests_since(0)
+    }
+
+    /// How much has been written down of requests before this call.
+    pub fn mark(&self) -> usize {
+        self.log().0.len()
+    }
+
+    /// The requests that were written down after a [`Self::mark`].
+    pub fn requests_since(&self, mark: usize) -> BTreeSet<Request> {
+        let (log, marker) = self.log();
+        audit::requests(&log[mark..], &marker)
+    }
+
+    /// The log up to now, and what marks its end.
+    fn log(&self) -> (String, String) {
         // The log is written one request after the other, so that one that is in it shows that those
         // before it are too.
         let marker = format!("marker-{:016x}", rand::random::<u64>());
@@ -162,7 +178,9 @@ impl ControlPlane {
         loop {
             let log = fs::read_to_string(self.cluster.directory.join(AUDIT_LOG)).unwrap();
             if log.contains(&marker) {
-                return audit::requests(&log, &marker);
+                // The last line may be half written.
+                let whole = log.rfind('\n').map_or(0, |end| end + 1);
+                return (log[..whole].to_owned(), marker);
             }
             assert!(began.elapsed() < PATIENCE, "{marker} is not in the log");
             thread::sleep(PAUSE);

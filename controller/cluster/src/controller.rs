@@ -19,6 +19,7 @@ use crate::health::Health;
 use crate::holds::Keeper;
 use crate::lease::Timing;
 use crate::objects::{Objects, Scope};
+use crate::sources::{SourceSetup, Sources, SourcesShared};
 use crate::statuses::{MANAGER, Reporter};
 use crate::supervisor::Supervisor;
 
@@ -40,6 +41,8 @@ pub struct Setup {
     pub clock: Clock,
     /// Where credentials may go; without it, wherever a fleet says.
     pub allowed: Option<AllowedEndpoints>,
+    /// How repositories are fetched.
+    pub sources: SourceSetup,
     /// Tells others what goes on here.
     pub health: Health,
 }
@@ -82,9 +85,19 @@ pub async fn run(setup: Setup, stop: oneshot::Receiver<()>) -> Result<(), Cluste
     };
     let recorder = Recorder::new(setup.client.clone(), reporter);
     let credentials = Credentials::new(&setup.client);
+    let reporter = Reporter::new(setup.client.clone(), recorder, setup.clock.clone());
+    let sources = Sources::new(SourcesShared {
+        client: setup.client.clone(),
+        objects: objects.clone(),
+        holds: holds.clone(),
+        reporter: reporter.clone(),
+        credentials: credentials.clone(),
+        allowed: setup.allowed.clone(),
+        setup: setup.sources,
+    });
     let shared = Arc::new(Shared {
         connect: connect(&credentials, setup.allowed, &setup.clock),
-        reporter: Reporter::new(setup.client.clone(), recorder, setup.clock.clone()),
+        reporter,
         client: setup.client,
         objects,
         holds,
@@ -95,7 +108,9 @@ pub async fn run(setup: Setup, stop: oneshot::Receiver<()>) -> Result<(), Cluste
     shared.objects.ready().await;
     setup.health.is_ready();
     tracing::info!("everything has been read once");
-    Supervisor::new(shared, setup.settle).supervise(stop).await;
+    Supervisor::new(shared, sources, setup.settle)
+        .supervise(stop)
+        .await;
     let _ = let_go.send(true);
     if let Err(error) = keeping.await {
         tracing::error!(%error, "the Leases were not let go");

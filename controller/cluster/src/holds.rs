@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use diarchy_core::digest::Digest;
+use diarchy_core::resource::ObjectName;
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -45,6 +46,14 @@ impl Thing {
         Self {
             kind: "estate",
             about: format!("site {site_code} and tenant {tenant_id}"),
+        }
+    }
+
+    /// A source of resources.
+    pub fn source(name: &ObjectName) -> Self {
+        Self {
+            kind: "source",
+            about: format!("GitSource {name}"),
         }
     }
 
@@ -104,6 +113,12 @@ impl Holds {
     pub fn may_send(&self, thing: &Thing) -> bool {
         let asked = self.inner().asked.get(thing).copied();
         self.timing.may_send(asked, Instant::now())
+    }
+
+    /// The answer to a request, unless it takes longer than one of a holder may.
+    pub async fn in_time<T>(&self, request: impl Future<Output = T>) -> Option<T> {
+        let answer = tokio::time::timeout(self.timing.deadline, request).await;
+        answer.ok()
     }
 
     /// Tells of every change of what is held or wanted.

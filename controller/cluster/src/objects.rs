@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
-use diarchy_crds::{Approval, CoManagementPolicy, DeviceGroup, Fleet, WorkloadAssignment};
+use diarchy_crds::{
+    Approval, CoManagementPolicy, DeviceGroup, Fleet, GitSource, WorkloadAssignment,
+};
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use kube::core::{DeserializeGuard, NamespaceResourceScope};
@@ -64,6 +66,8 @@ pub struct Objects {
     pub assignments: Cached<WorkloadAssignment>,
     /// The approvals.
     pub approvals: Cached<Approval>,
+    /// The sources.
+    pub sources: Cached<GitSource>,
     changes: watch::Receiver<u64>,
 }
 
@@ -87,6 +91,7 @@ impl Objects {
             policies: watching.kind(),
             assignments: watching.kind(),
             approvals: watching.kind(),
+            sources: watching.kind(),
             changes,
         };
         (objects, watching.watches)
@@ -99,6 +104,7 @@ impl Objects {
         self.policies.ready().await;
         self.assignments.ready().await;
         self.approvals.ready().await;
+        self.sources.ready().await;
     }
 
     /// Whether anything has changed since this was last asked of `seen`.

@@ -152,7 +152,8 @@ impl Reporter {
         self.write_new(found).await
     }
 
-    async fn write_new(&self, mut found: Vec<Found>) -> Result<(), OperatorError> {
+    /// Writes the statuses that say something new.
+    pub async fn write_new(&self, mut found: Vec<Found>) -> Result<(), OperatorError> {
         found.retain(|one| one.old.as_ref() != Some(&one.status));
         let written: Vec<Result<(), OperatorError>> = futures::stream::iter(found)
             .map(|one| self.write(one))

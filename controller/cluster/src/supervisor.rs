@@ -13,6 +13,7 @@ use crate::finalizers::{self, Abandoned, Act};
 use crate::fleet_task::{self, Shared};
 use crate::holds::Thing;
 use crate::settling::Settling;
+use crate::sources::Sources;
 use crate::tenant::{self, Key, Tenant, Version, assemble};
 use crate::wanted::{Said, Wanted};
 
@@ -25,6 +26,7 @@ type FleetKey = (ObjectName, String);
 /// Keeps a loop for each fleet whose estate this replica holds.
 pub struct Supervisor {
     shared: Arc<Shared>,
+    sources: Sources,
     settling: Settling<BTreeMap<Key, Version>>,
     tenants: BTreeMap<String, Arc<Tenant>>,
     fleets: BTreeMap<FleetKey, watch::Sender<Wanted>>,
@@ -38,9 +40,10 @@ pub struct Supervisor {
 impl Supervisor {
     /// One that knows nothing yet. What is applied counts when it has not changed for as long as
     /// `settle`.
-    pub fn new(shared: Arc<Shared>, settle: Duration) -> Self {
+    pub fn new(shared: Arc<Shared>, sources: Sources, settle: Duration) -> Self {
         Self {
             shared,
+            sources,
             settling: Settling::new(settle),
             tenants: BTreeMap::new(),
             fleets: BTreeMap::new(),
@@ -80,12 +83,14 @@ impl Supervisor {
                     tokio::time::sleep(TOGETHER).await;
                 }
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
+                () = self.sources.ended() => {}
             }
         }
         self.fleets.clear();
         while let Some(ended) = self.tasks.join_next_with_id().await {
             self.ended(ended);
         }
+        self.sources.stop().await;
     }
 
     fn ended(&mut self, ended: Result<(Id, ()), tokio::task::JoinError>) {
@@ -119,6 +124,7 @@ impl Supervisor {
         let wanted = self.wanted(&said);
         self.hold(&wanted);
         self.carry_on(wanted);
+        self.sources.carry_on();
     }
 
     /// What each fleet's loop is to carry out, wherever it is.
@@ -139,7 +145,7 @@ impl Supervisor {
     }
 
     /// Says what there is to hold, and what of it is in use here.
-    fn hold(&self, wanted: &BTreeMap<FleetKey, Wanted>) {
+    fn hold(&mut self, wanted: &BTreeMap<FleetKey, Wanted>) {
         let mut things = BTreeMap::from([(Thing::leadership(), false)]);
         for one in wanted.values() {
             things.insert(fleet_task::estate(&one.fleet), false);
@@ -147,6 +153,7 @@ impl Supervisor {
         for (_, thing) in self.running.values() {
             things.insert(thing.clone(), true);
         }
+        self.sources.look(&mut things);
         self.shared.holds.want(things);
     }
 

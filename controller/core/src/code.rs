@@ -170,6 +170,11 @@ codes! {
     // Run time: a cluster.
     ClusterNotUsable = 2301 Error "a cluster cannot be used";
     NotHolder = 2302 Error "a replica does not hold what it would write to";
+    OtherNamespace = 2311 Error "a source has a resource for another namespace";
+    ApplyForbidden = 2312 Error "a service account may not apply what a source has";
+    ApplyRefused = 2313 Error "the API server does not take what a source has";
+    HeldByOthers = 2314 Warning "others hold a part of what a source has";
+    InventoryFull = 2315 Warning "a source has more resources than are kept account of";
 
     // Run time: Diarchy itself.
     Internal = 2901 Error "something failed that should not have";

@@ -35,6 +35,7 @@ mod load;
 mod remote;
 mod repository;
 pub mod signature;
+mod written;
 mod yaml;
 
 pub use cache::Cache;
@@ -46,4 +47,5 @@ pub use remote::{
     fetch, mirror_in, serve,
 };
 pub use repository::{Options, Revision, Source, is_in_repository};
+pub use written::Written;
 pub use yaml::{MAX_DEPTH, MAX_DOCUMENTS, MAX_EXPANDED_VALUES, MAX_FILE_BYTES, MAX_VALUES};

@@ -34,6 +34,8 @@ pub struct Loaded {
     pub fleets: Vec<LoadedFleet>,
     /// Everything that is wrong, by file, line and column; each thing once.
     pub diagnostics: Vec<Diagnostic>,
+    /// What was read.
+    pub(crate) files: Files,
 }
 
 impl Loaded {
@@ -64,7 +66,7 @@ pub fn load(source: &Source, options: &Options, cache: &mut Cache) -> Result<Loa
     cache.begin_load();
     let files = parse(&mut listing, cache)?;
     cache.end_load();
-    let loaded = judge(listing, &files);
+    let loaded = judge(listing, files);
     tracing::debug!(
         revision = loaded.revision.display,
         resources = loaded.resources_read,
@@ -75,7 +77,7 @@ pub fn load(source: &Source, options: &Options, cache: &mut Cache) -> Result<Loa
 }
 
 /// The files of a listing, parsed, each with its name.
-type Files = Vec<(String, Arc<File>)>;
+pub(crate) type Files = Vec<(String, Arc<File>)>;
 
 /// Parses whatever the cache does not hold.
 fn parse(listing: &mut Listing, cache: &mut Cache) -> Result<Files, LoadError> {
@@ -262,12 +264,12 @@ impl<'f> Judge<'f> {
     }
 }
 
-fn judge(listing: Listing, files: &Files) -> Loaded {
+fn judge(listing: Listing, files: Files) -> Loaded {
     let links = listing.diagnostics;
     let mut judge = Judge::default();
     judge.doubt.anything = links.iter().any(|link| link.severity == Severity::Error);
     judge.diagnostics = links;
-    for (name, file) in files {
+    for (name, file) in &files {
         judge.add_file(name, file);
     }
     let fleets = judge.assemble(&listing.place);
@@ -284,10 +286,12 @@ fn judge(listing: Listing, files: &Files) -> Loaded {
         skipped: files.iter().map(|(_, file)| file.skipped).sum(),
         fleets: Vec::new(),
         diagnostics,
+        files: Files::new(),
     };
     if loaded.is_valid() {
         loaded.fleets = with_specs(fleets, &documents);
     }
+    loaded.files = files;
     loaded
 }
 

@@ -163,3 +163,49 @@ fn unchanged_files_are_not_parsed_again() {
     load(&source, &Options::default(), &mut cache).unwrap();
     assert_eq!(cache.parsed(), 3);
 }
+
+#[test]
+fn documents_are_handed_on_as_they_are_written() {
+    let exported = format!(
+        "{}status: {{ observedGeneration: 3 }}\n",
+        FLEET.replace(
+            "{ name: contoso }",
+            "{ name: contoso, uid: u1, labels: { tier: \"1\" }, generation: 3 }"
+        )
+    );
+    let group = "---\napiVersion: diarchy.dev/v1alpha1\nkind: DeviceGroup\nmetadata: { name: desks }\n\
+                 spec: { fleetRef: { name: contoso }, devices: [ PC-1 ] }\n";
+    let other = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: { name: notes }\n";
+    let folder = on_disk(&[named(
+        "fleet.yaml",
+        file(&format!("{exported}{other}{group}")),
+    )]);
+    let loaded = read(folder.path(), "").unwrap();
+    assert_eq!(brief(&loaded), [""; 0]);
+    assert_eq!(loaded.skipped, 1);
+    let written = loaded.written();
+    let places: Vec<String> = written
+        .iter()
+        .map(|one| format!("{} {}:{}", one.kind, one.file, one.position))
+        .collect();
+    assert_eq!(
+        places,
+        ["Fleet fleet.yaml:1:1", "DeviceGroup fleet.yaml:16:1"]
+    );
+    let fleet = &written[0].document;
+    assert_eq!(
+        fleet["metadata"],
+        serde_json::json!({ "name": "contoso", "labels": { "tier": "1" } })
+    );
+    assert_eq!(fleet["status"], serde_json::Value::Null);
+    // Nothing that git does not say.
+    assert_eq!(
+        written[1].document,
+        serde_json::json!({
+            "apiVersion": "diarchy.dev/v1alpha1",
+            "kind": "DeviceGroup",
+            "metadata": { "name": "desks" },
+            "spec": { "fleetRef": { "name": "contoso" }, "devices": ["PC-1"] },
+        })
+    );
+}

@@ -25,6 +25,10 @@ pub enum ConditionKind {
     Converged,
     /// A person must act; there only while true.
     Stalled,
+    /// Something is being carried out, or tried again; there only while true.
+    Reconciling,
+    /// Others hold a part of what git has; there only while true.
+    Overridden,
 }
 
 impl ConditionKind {
@@ -33,17 +37,24 @@ impl ConditionKind {
             Self::Ready => "Ready",
             Self::Converged => "Converged",
             Self::Stalled => "Stalled",
+            Self::Reconciling => "Reconciling",
+            Self::Overridden => "Overridden",
         }
+    }
+
+    /// Whether it is not mentioned unless it holds.
+    const fn is_exceptional(self) -> bool {
+        matches!(self, Self::Stalled | Self::Reconciling | Self::Overridden)
     }
 }
 
 /// The conditions that `truths` make, with the times of those that have not changed kept.
 ///
-/// `Stalled` stands only while it holds.
+/// What is exceptional, such as `Stalled`, stands only while it holds.
 pub fn merge(old: &[Condition], truths: Vec<Truth>, now: Timestamp) -> Vec<Condition> {
     truths
         .into_iter()
-        .filter(|truth| truth.holds || truth.kind != ConditionKind::Stalled)
+        .filter(|truth| truth.holds || !truth.kind.is_exceptional())
         .map(|truth| {
             let status = if truth.holds { "True" } else { "False" };
             let name = truth.kind.name();

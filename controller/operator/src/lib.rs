@@ -5,7 +5,7 @@
 //! what is remembered.
 
 pub mod audit;
-mod condition;
+pub mod condition;
 pub mod connect;
 mod context;
 pub mod control_plane;

@@ -40,6 +40,9 @@ pub struct Controller {
         env = "DIARCHY_ALLOWED_ENDPOINTS"
     )]
     pub allowed_endpoints: Vec<String>,
+    /// The folder that repositories are fetched into; default: one for temporary files
+    #[arg(long, value_name = "FOLDER", env = "DIARCHY_MIRRORS")]
+    pub mirrors: Option<PathBuf>,
     /// Where `/livez` and `/readyz` are answered
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,

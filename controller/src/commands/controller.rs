@@ -3,14 +3,16 @@
 use std::path::Path;
 
 use diarchy_clock::Clock;
-use diarchy_cluster::{ClusterError, Health, SETTLE, Scope, Setup, Timing};
+use diarchy_cluster::{ClusterError, Health, SETTLE, Scope, Setup, SourceSetup, Timing};
 use diarchy_core::duration::Span;
 use diarchy_fleet::endpoints::AllowedEndpoints;
+use diarchy_git::Fetcher;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::arguments::Controller;
 use crate::failure::{Failure, Outcome};
+use crate::remote::FETCH;
 use crate::simulated::Published;
 
 /// Runs until it is interrupted or terminated.
@@ -34,6 +36,12 @@ pub async fn run(arguments: Controller) -> Result<Outcome, Failure> {
         settle: arguments.settle.map_or(SETTLE, Span::length),
         clock,
         allowed,
+        sources: SourceSetup {
+            fetcher: Fetcher::of_this_program([FETCH])?,
+            mirrors: arguments
+                .mirrors
+                .unwrap_or_else(|| std::env::temp_dir().join("diarchy-mirrors")),
+        },
         health,
     };
     let (stop, stopped) = oneshot::channel();

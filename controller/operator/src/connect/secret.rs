@@ -50,6 +50,12 @@ impl SecretData {
         &self.name
     }
 
+    /// Every key with its bytes.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let keys = self.keys.iter();
+        keys.map(|(key, value)| (key.as_str(), value.as_slice()))
+    }
+
     /// Whether it has a key.
     pub(super) fn has(&self, key: &str) -> bool {
         self.keys.contains_key(key)

@@ -1,0 +1,290 @@
+//! Writes what git has into the namespace, with the rights of its service account and no others.
+
+use std::collections::BTreeSet;
+
+use diarchy_core::resource::{Kind, ObjectName};
+use futures::StreamExt as _;
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
+use kube::core::{PartialObjectMeta, Status};
+use kube::{Api, Client, ResourceExt as _};
+use serde_json::{Value, json};
+
+use super::content::{Resource, complete};
+use super::difference::{REVISION, Removal, SOURCE, is_own};
+use super::error::SourceError;
+use super::field_managers::{self, MANAGER};
+use super::impersonation;
+use crate::holds::{Holds, Thing};
+use crate::statuses::resource;
+use crate::tenant::Key;
+
+/// How many objects are written at once.
+const AT_ONCE: usize = 8;
+
+/// Who says which revision is in force for a fleet. Of its own, so that nobody's hold on another
+/// field keeps it from being said.
+const STAMP: &str = "diarchy-source-revision";
+
+/// Writes for one source.
+pub struct Writer<'a> {
+    /// With the rights of `account`.
+    pub client: Client,
+    /// The service account.
+    pub account: &'a ObjectName,
+    /// The source.
+    pub source: &'a ObjectName,
+    /// What this replica holds.
+    pub holds: &'a Holds,
+}
+
+/// How an object was applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// Which object.
+    pub key: Key,
+    /// The version that was seen last.
+    pub version: String,
+    /// What others hold of it, so that it is not as git has it.
+    pub held: Option<String>,
+}
+
+impl Writer<'_> {
+    /// Applies each of `resources`. Each has an outcome of its own, in their order.
+    pub async fn apply_all(&self, resources: &[&Resource]) -> Vec<Result<Applied, SourceError>> {
+        let applies: Vec<_> = resources.iter().map(|one| self.apply(one)).collect();
+        futures::stream::iter(applies)
+            .buffered(AT_ONCE)
+            .collect()
+            .await
+    }
+
+    async fn apply(&self, wanted: &Resource) -> Result<Applied, SourceError> {
+        let key = &wanted.key;
+        let body = self.body(wanted);
+        let gentle = PatchParams::apply(MANAGER);
+        let mut written = self.patch(key, &gentle, &Patch::Apply(&body)).await;
+        if let Err(Answer::Api(refusal)) = &written
+            && field_managers::is_conflict(refusal)
+        {
+            if let Some(held) = field_managers::applied_by_others(refusal) {
+                return Ok(Applied {
+                    key: key.clone(),
+                    version: self.version(key).await?,
+                    held: Some(held),
+                });
+            }
+            let forced = gentle.clone().force();
+            written = self.patch(key, &forced, &Patch::Apply(&body)).await;
+        }
+        let refused = |answer| self.refused(key, "patch", answer);
+        let mut object = written.map_err(refused)?;
+        if differs(wanted, &object)
+            && let Some(entries) = field_managers::taken_over(object.managed_fields())
+        {
+            let account = json!({ "metadata": {
+                "managedFields": entries,
+                "resourceVersion": object.resource_version(),
+            }});
+            let plain = PatchParams::default();
+            let taken = self.patch(key, &plain, &Patch::Merge(&account)).await;
+            taken.map_err(refused)?;
+            let again = self.patch(key, &gentle, &Patch::Apply(&body)).await;
+            object = again.map_err(refused)?;
+        }
+        let held = differs(wanted, &object).then(|| {
+            let others = field_managers::others(object.managed_fields());
+            format!("a part of the spec is held by {}", others.join(", "))
+        });
+        Ok(Applied {
+            key: key.clone(),
+            version: object.resource_version().unwrap_or_default(),
+            held,
+        })
+    }
+
+    /// Says in a fleet which revision is in force for it.
+    pub async fn stamp(&self, fleet: &ObjectName, revision: &str) -> Result<(), SourceError> {
+        let key = (Kind::Fleet, fleet.clone());
+        let mut body = head(&key);
+        body["metadata"]["annotations"] = json!({ REVISION: revision });
+        let options = PatchParams::apply(STAMP).force();
+        let written = self.patch(&key, &options, &Patch::Apply(&body)).await;
+        written.map_err(|answer| self.refused(&key, "patch", answer))?;
+        Ok(())
+    }
+
+    /// Removes an object, if it is still that one and of the source.
+    pub async fn remove(&self, Removal { key, uid }: &Removal) -> Result<(), SourceError> {
+        let uid = match uid {
+            Some(uid) => Some(uid.clone()),
+            None => self.own_uid(key).await?,
+        };
+        if uid.is_none() {
+            return Ok(());
+        }
+        let preconditions = Some(Preconditions {
+            uid,
+            resource_version: None,
+        });
+        let options = DeleteParams {
+            preconditions,
+            ..DeleteParams::default()
+        };
+        let api = self.api(key);
+        match self.send(api.delete(&key.1.name, &options)).await {
+            Ok(_) => Ok(()),
+            // It is gone, or another of its name has taken its place.
+            Err(Answer::Api(answer)) if answer.is_not_found() || answer.is_conflict() => Ok(()),
+            Err(answer) => Err(self.refused(key, "delete", answer)),
+        }
+    }
+
+    /// Which object of this name there is, if it is of the source.
+    async fn own_uid(&self, key: &Key) -> Result<Option<String>, SourceError> {
+        let object = self.metadata(key).await?;
+        Ok(object
+            .filter(|object| object.annotations().get(SOURCE) == Some(&self.source.name))
+            .and_then(|object| object.uid()))
+    }
+
+    /// Which version of an object there is.
+    async fn version(&self, key: &Key) -> Result<String, SourceError> {
+        let object = self.metadata(key).await?;
+        Ok(object
+            .and_then(|object| object.resource_version())
+            .unwrap_or_default())
+    }
+
+    async fn metadata(
+        &self,
+        key: &Key,
+    ) -> Result<Option<PartialObjectMeta<DynamicObject>>, SourceError> {
+        let api = self.api(key);
+        let object = self.send(api.get_metadata_opt(&key.1.name)).await;
+        object.map_err(|answer| self.refused(key, "get", answer))
+    }
+
+    async fn patch(
+        &self,
+        key: &Key,
+        options: &PatchParams,
+        patch: &Patch<&Value>,
+    ) -> Result<DynamicObject, Answer> {
+        let api = self.api(key);
+        self.send(api.patch(&key.1.name, options, patch)).await
+    }
+
+    /// Sends a request, if it will have ended before the hold does.
+    async fn send<T>(&self, request: impl Future<Output = kube::Result<T>>) -> Result<T, Answer> {
+        if !self.holds.may_send(&Thing::source(self.source)) {
+            return Err(Answer::NotHolder);
+        }
+        match self.holds.in_time(request).await {
+            Some(answer) => Ok(answer?),
+            None => Err(Answer::Other("no answer came in time".to_owned())),
+        }
+    }
+
+    fn api(&self, key: &Key) -> Api<DynamicObject> {
+        let namespace = &self.source.namespace;
+        Api::namespaced_with(self.client.clone(), namespace, &resource(key.0))
+    }
+
+    fn body(&self, wanted: &Resource) -> Value {
+        let mut body = head(&wanted.key);
+        let mut annotations = wanted.annotations.clone();
+        annotations.retain(|key, _| !is_own(key));
+        annotations.insert(SOURCE.to_owned(), self.source.name.clone());
+        body["metadata"]["annotations"] = json!(annotations);
+        if !wanted.labels.is_empty() {
+            body["metadata"]["labels"] = json!(wanted.labels);
+        }
+        body["spec"] = wanted.spec.clone();
+        body
+    }
+
+    fn refused(&self, key: &Key, verb: &'static str, answer: Answer) -> SourceError {
+        let what = format!("{}/{}", key.0, key.1.name);
+        match answer {
+            Answer::NotHolder => SourceError::NotHolder,
+            Answer::Api(answer) if answer.is_forbidden() => {
+                self.forbidden(key, verb, what, &answer)
+            }
+            Answer::Api(answer) if answer.is_invalid() || matches!(answer.code, 400 | 404) => {
+                SourceError::Refused {
+                    what,
+                    detail: answer.message,
+                }
+            }
+            Answer::Api(answer) => SourceError::NotWritten {
+                what,
+                detail: answer.message,
+            },
+            Answer::Other(detail) => SourceError::NotWritten { what, detail },
+        }
+    }
+
+    fn forbidden(
+        &self,
+        key: &Key,
+        verb: &'static str,
+        what: String,
+        answer: &Status,
+    ) -> SourceError {
+        let ObjectName { namespace, name } = self.account;
+        let remedy = if answer.message.contains("cannot impersonate") {
+            "give the controller's service account the right to impersonate service accounts, as its chart does".to_owned()
+        } else {
+            let plural = resource(key.0).plural;
+            format!(
+                "bind a Role of namespace {namespace} to the service account `{name}` that allows get, create, patch and, to prune, delete on {plural} of group diarchy.dev"
+            )
+        };
+        SourceError::Forbidden {
+            account: impersonation::user(self.account),
+            verb,
+            what,
+            detail: answer.message.clone(),
+            remedy,
+        }
+    }
+}
+
+/// What an apply always says of an object.
+fn head((kind, name): &Key) -> Value {
+    let resource = resource(*kind);
+    json!({
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
+        "metadata": { "name": name.name, "namespace": name.namespace },
+    })
+}
+
+/// Whether an object asks for something else than git.
+fn differs(wanted: &Resource, object: &DynamicObject) -> bool {
+    complete(wanted.key.0, &object.data["spec"]) != wanted.complete
+}
+
+/// The fleets among `keys`.
+pub fn fleets<'k>(keys: impl IntoIterator<Item = &'k Key>) -> BTreeSet<&'k ObjectName> {
+    let keys = keys.into_iter();
+    keys.filter(|key| key.0 == Kind::Fleet)
+        .map(|key| &key.1)
+        .collect()
+}
+
+/// Why a request had no effect.
+enum Answer {
+    NotHolder,
+    Api(Box<Status>),
+    Other(String),
+}
+
+impl From<kube::Error> for Answer {
+    fn from(error: kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => Self::Api(status),
+            other => Self::Other(other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What the loop of one source is to carry out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use diarchy_core::desired::Resources;
+use diarchy_core::finding::{Origin, Severity};
+use diarchy_core::resource::{Kind, ObjectName};
+use diarchy_crds::git_source::{GitSourceSpec, GitSourceStatus};
+use diarchy_crds::manifest::REQUESTED_AT;
+use diarchy_crds::{GitKind as _, GitSource, Manifest};
+use kube::{Resource as _, ResourceExt as _};
+
+use super::error::SourceError;
+use crate::credentials;
+use crate::objects::{Guarded, Objects};
+use crate::tenant::{Version, key};
+
+/// A source told from namesakes.
+pub type SourceKey = (ObjectName, String);
+
+/// What the loop of one source is to carry out.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The source.
+    pub name: ObjectName,
+    /// Which version of it.
+    pub version: Version,
+    /// What it asks for, or why that cannot be carried out.
+    pub spec: Result<GitSourceSpec, SourceError>,
+    /// The look that a person asks for.
+    pub requested: Option<String>,
+    /// Its status as the API server has it.
+    pub status: Option<GitSourceStatus>,
+}
+
+impl Wanted {
+    /// What there is to carry out now.
+    pub fn all(objects: &Objects) -> BTreeMap<SourceKey, Self> {
+        let sources = objects.sources.all();
+        let wanted = sources
+            .iter()
+            .filter(|source| source.meta().deletion_timestamp.is_none())
+            .map(|source| {
+                let one = Self::of(source);
+                ((one.name.clone(), one.version.uid.clone()), one)
+            });
+        wanted.collect()
+    }
+
+    fn of(source: &Guarded<GitSource>) -> Self {
+        Self {
+            name: key(Kind::GitSource, source).1,
+            version: Version::of(source),
+            spec: match &source.0 {
+                Ok(source) => judged(source),
+                Err(invalid) => Err(SourceError::Spec {
+                    code: diarchy_core::code::Code::WrongType,
+                    problem: format!("it cannot be decoded: {}", invalid.error),
+                    remedy: "apply it again as this version of Diarchy wants it".to_owned(),
+                }),
+            },
+            requested: source.annotations().get(REQUESTED_AT).cloned(),
+            status: source.0.as_ref().ok().and_then(|one| one.status.clone()),
+        }
+    }
+
+    /// Whether nothing is to be fetched or applied.
+    pub fn is_stopped(&self) -> bool {
+        self.version.paused || self.spec.as_ref().is_ok_and(|spec| spec.suspend)
+    }
+
+    /// Whether the source should be looked at for this at once, after it was for `before`.
+    pub fn differs_from(&self, before: &Self) -> bool {
+        self.version != before.version || self.requested != before.requested
+    }
+
+    /// The account whose rights count.
+    pub fn account(&self, spec: &GitSourceSpec) -> ObjectName {
+        let name = credentials::account(&spec.service_account_name);
+        ObjectName::new(&self.name.namespace, name)
+    }
+
+    /// The Secrets that it names.
+    pub fn secrets(&self) -> BTreeSet<ObjectName> {
+        let Ok(spec) = &self.spec else {
+            return BTreeSet::new();
+        };
+        let keys = spec.verify.as_ref().map(|verify| &verify.trusted_keys_ref);
+        let names = spec.secret_ref.iter().chain(keys);
+        names
+            .map(|name| ObjectName::new(&self.name.namespace, name.name.as_str()))
+            .collect()
+    }
+}
+
+/// What a source asks for, if there is nothing wrong with it.
+fn judged(source: &GitSource) -> Result<GitSourceSpec, SourceError> {
+    let manifest = Manifest::of_object(source);
+    let findings = GitSource::interpret(Origin(0), manifest, &mut Resources::default());
+    let error = findings
+        .into_iter()
+        .find(|finding| finding.severity() == Severity::Error);
+    match error {
+        None => Ok(source.spec.clone()),
+        Some(finding) => Err(SourceError::Spec {
+            code: finding.code,
+            problem: format!("{} ({})", finding.problem, finding.path),
+            remedy: finding.remedy,
+        }),
+    }
+}
