@@ -9,6 +9,13 @@
 
 mod assertions;
 mod bench;
+mod chart;
+mod chart_approvals;
+mod chart_conforms;
+mod chart_installs;
+mod chart_rendered;
+mod chart_rights;
+mod chart_values;
 mod cluster;
 mod command_line;
 mod control_plane;
