@@ -42,6 +42,7 @@ mod guardrails;
 #[path = "../controller/git/tests/remote/https_server.rs"]
 #[allow(dead_code, reason = "used in part")]
 mod https_server;
+mod image;
 mod in_cluster;
 mod inventory_file;
 mod killed;
