@@ -9,6 +9,14 @@
 
 mod assertions;
 mod bench;
+mod chart;
+mod chart_approvals;
+mod chart_conforms;
+mod chart_enough;
+mod chart_installs;
+mod chart_rendered;
+mod chart_rights;
+mod chart_values;
 mod cluster;
 mod command_line;
 mod control_plane;
@@ -39,6 +47,7 @@ mod guardrails;
 #[path = "../controller/git/tests/remote/https_server.rs"]
 #[allow(dead_code, reason = "used in part")]
 mod https_server;
+mod image;
 mod in_cluster;
 mod inventory_file;
 mod killed;

@@ -14,7 +14,7 @@ fn patch(tenant: &Tenant<'_>, resource: &str, patch: &str) {
 }
 
 /// Has an assignment take its devices back when it goes.
-fn reverts(tenant: &Tenant<'_>, name: &str) {
+pub fn reverts(tenant: &Tenant<'_>, name: &str) {
     let resource = format!("workloadassignment/{name}");
     patch(tenant, &resource, r#"{"spec":{"onDelete":"Revert"}}"#);
     tenant.wait_for("a finalizer", "workloadassignment", name, |one| {
@@ -22,13 +22,13 @@ fn reverts(tenant: &Tenant<'_>, name: &str) {
     });
 }
 
-fn delete(tenant: &Tenant<'_>, resource: &str) {
+pub fn delete(tenant: &Tenant<'_>, resource: &str) {
     let mut kubectl = tenant.kubectl();
     ok(kubectl.args(["delete", resource, "--wait=false"]));
 }
 
 /// Waits, as users do, until a resource is gone.
-fn wait_until_gone(tenant: &Tenant<'_>, resource: &str) {
+pub fn wait_until_gone(tenant: &Tenant<'_>, resource: &str) {
     let mut kubectl = tenant.kubectl();
     ok(kubectl.args(["wait", "--for=delete", "--timeout=120s", resource]));
 }

@@ -1,4 +1,4 @@
-//! Where the servers and `kubectl` are.
+//! Where the servers, `kubectl`, and the tools of the chart are.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -38,12 +38,28 @@ pub(super) fn kubectl() -> PathBuf {
     }
 }
 
+/// `helm` or `kubeconform`, as it was built before.
+pub fn chart_tool(name: &str) -> PathBuf {
+    let folder = built("helm").unwrap_or_else(|cause| {
+        panic!(
+            "there is no {name}: {cause}\nRun `tests/tools/build helm`, which needs Go and builds it \
+             once (`tests/run` does it too)."
+        )
+    });
+    folder.join(name)
+}
+
 fn find() -> Result<PathBuf, String> {
     if let Some(assets) = std::env::var_os(ASSETS).filter(|path| !path.is_empty()) {
         return Ok(PathBuf::from(assets));
     }
+    built("kubernetes")
+}
+
+/// The folder with what `tests/tools/build` has made of a module.
+fn built(module: &str) -> Result<PathBuf, String> {
     let found = Command::new(root().join("tests/tools/build"))
-        .args(["--find", "kubernetes"])
+        .args(["--find", module])
         .output()
         .map_err(|error| format!("tests/tools/build: {error}"))?;
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();

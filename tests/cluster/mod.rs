@@ -19,6 +19,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 pub use audit::Request;
+pub use binaries::chart_tool;
 pub use control_plane::ControlPlane;
 pub use credentials::{ADELE, ADMIN, ALEX, LEE, MEGAN, Person};
 pub use keeper::Keeper;
