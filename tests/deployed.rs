@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -191,6 +192,7 @@ pub struct Deployment<'a> {
     /// The namespace that it is installed in.
     pub home: Namespace<'a>,
     watched: String,
+    world: PathBuf,
     site: &'a Site,
 }
 
@@ -205,21 +207,27 @@ impl<'a> Deployment<'a> {
             cluster,
             home: cluster.namespace(),
             watched: watched.join(","),
+            world: tenants[0].site.world(),
             site: tenants[0].site,
         }
     }
 
     /// The command that runs a replica, not started. Leases are short, so that others take over soon.
     pub fn command(&self, replica: &str) -> Command {
+        self.command_with_lease(replica, "6s")
+    }
+
+    /// The same, with Leases that are held for as long as `lease`.
+    pub fn command_with_lease(&self, replica: &str, lease: &str) -> Command {
         let mut command = diarchy();
         command
             .args(["controller", "--listen", "127.0.0.1:0"])
             .args(["--namespace", &self.home.name])
             .args(["--watch-namespaces", &self.watched])
             .args(["--replica", replica])
-            .args(["--settle", "2s", "--lease", "6s"])
+            .args(["--settle", "2s", "--lease", lease])
             .arg("--world")
-            .arg(self.site.world())
+            .arg(&self.world)
             .args(["--log", "info", "--log-format", "json"])
             .env("KUBECONFIG", self.cluster.kubeconfig(&ADMIN))
             // A real Graph is trusted by what the machine trusts; this one by its own root.
@@ -259,6 +267,12 @@ impl Controller {
     pub fn signal(&self, name: &str) {
         let mut kill = Command::new("kill");
         ok(kill.args(["-s", name, &self.child.id().to_string()]));
+    }
+
+    /// Kills it without a warning.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Asks it to end, and waits until it has; it must end well. What it had logged.

@@ -61,6 +61,7 @@ mod planning;
 mod real_estate;
 mod remote;
 mod remote_site;
+mod replicas;
 mod repository;
 mod reverting;
 mod rotating;
