@@ -119,7 +119,7 @@ fn the_audit_log_tells_who_asked_for_what() {
 
 #[test]
 fn a_server_that_is_started_again_has_what_was_stored() {
-    let mut plane = ControlPlane::start();
+    let plane = ControlPlane::start();
     let namespace = plane.cluster().namespace().name.clone();
     let create = ["create", "configmap", "notes", "--namespace", &namespace];
     ok(plane.cluster().kubectl(&ADMIN).args(create));

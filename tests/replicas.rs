@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::cluster::{ADMIN, ok, with_definitions};
+use crate::cluster::{ADMIN, ControlPlane, ok, with_definitions};
 use crate::deployed::{Controller, Deployment, Tenant, wait};
+use crate::reverting::reverts;
 use crate::site::Site;
 use crate::world::assert_made_once;
 
@@ -178,4 +179,56 @@ fn replicas_share_the_work_and_one_alone_does_each_part() {
         })
         .collect();
     assert!(held.is_empty(), "{held:#?}");
+}
+
+#[test]
+fn an_api_server_that_goes_away_is_waited_for() {
+    let plane = ControlPlane::start();
+    plane.cluster().install_definitions();
+    let site = Site::open();
+    let tenant = Tenant::of(plane.cluster(), &site);
+    let deployment = Deployment::of(plane.cluster(), &[&tenant]);
+    let replica = hasty(&deployment, "one");
+    tenant.apply();
+    tenant.approve();
+    wait("a first write", || {
+        let writes = site.writes().len();
+        (writes > 0).then_some(()).ok_or(json!(writes))
+    });
+    plane.kill_api_server();
+    // Until the Lease has expired: whoever does not know that it holds it must not write.
+    thread::sleep(Duration::from_secs(3));
+    let before = site.writes().len();
+    thread::sleep(Duration::from_secs(3));
+    assert_eq!(site.writes().len(), before, "it wrote without a Lease");
+    plane.start_api_server();
+    tenant.wait_for_condition("Converged", "fleet/contoso");
+    replica.stop();
+    assert_made_once(&site.writes());
+    site.assert_clean();
+}
+
+#[test]
+fn a_namespace_that_is_deleted_takes_no_device_with_it() {
+    let plane = ControlPlane::start_with_controllers();
+    plane.cluster().install_definitions();
+    let site = Site::open();
+    let tenant = Tenant::of(plane.cluster(), &site);
+    let deployment = Deployment::of(plane.cluster(), &[&tenant]);
+    let replica = hasty(&deployment, "one");
+    tenant.carry_out();
+    for name in ["updates", "apps"] {
+        reverts(&tenant, name);
+    }
+    let members = site.members();
+    let mut delete = plane.cluster().kubectl(&ADMIN);
+    ok(delete.args([
+        "delete",
+        "namespace",
+        &tenant.namespace.name,
+        "--timeout=120s",
+    ]));
+    assert_eq!(site.members(), members, "somebody was moved");
+    replica.stop();
+    site.assert_clean();
 }

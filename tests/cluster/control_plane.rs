@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -34,8 +35,8 @@ pub struct ControlPlane {
     cluster: Cluster,
     servers: PathBuf,
     ports: [u16; 3],
-    etcd: Process,
-    api_server: Process,
+    etcd: Mutex<Process>,
+    api_server: Mutex<Process>,
     controllers: Option<Process>,
     keeper: Keeper,
 }
@@ -71,7 +72,7 @@ impl ControlPlane {
         // Both at once: the API server waits for etcd by itself.
         let etcd = start_etcd(&keeper, servers, &directory, ports);
         let api_server = start_api_server(&keeper, servers, &directory, ports);
-        let mut plane = Self {
+        let plane = Self {
             cluster: Cluster {
                 kubectl: binaries::path(servers, "kubectl"),
                 base: credentials::kubeconfig(&directory, ports[2], &tokens),
@@ -80,8 +81,8 @@ impl ControlPlane {
             },
             servers: servers.to_path_buf(),
             ports,
-            etcd,
-            api_server,
+            etcd: Mutex::new(etcd),
+            api_server: Mutex::new(api_server),
             controllers: None,
             keeper,
         };
@@ -100,24 +101,25 @@ impl ControlPlane {
     }
 
     /// Kills the API server, as a crash would.
-    pub fn kill_api_server(&mut self) {
-        self.api_server.kill();
+    pub fn kill_api_server(&self) {
+        self.api_server.lock().unwrap().kill();
     }
 
     /// Starts the API server again, over what etcd has kept.
-    pub fn start_api_server(&mut self) {
+    pub fn start_api_server(&self) {
         let directory = &self.cluster.directory;
-        self.api_server = start_api_server(&self.keeper, &self.servers, directory, self.ports);
+        let started = start_api_server(&self.keeper, &self.servers, directory, self.ports);
+        *self.api_server.lock().unwrap() = started;
         if let Err(cause) = self.wait_until_ready() {
             panic!("the API server does not start again: {cause}");
         }
     }
 
-    fn wait_until_ready(&mut self) -> Result<(), String> {
+    fn wait_until_ready(&self) -> Result<(), String> {
         let began = Instant::now();
         loop {
-            for server in [&mut self.etcd, &mut self.api_server] {
-                if let Some(cause) = server.ended() {
+            for server in [&self.etcd, &self.api_server] {
+                if let Some(cause) = server.lock().unwrap().ended() {
                     return Err(cause);
                 }
             }
@@ -129,7 +131,7 @@ impl ControlPlane {
             if began.elapsed() > PATIENCE {
                 return Err(format!(
                     "it is not ready after {PATIENCE:?}: {}",
-                    self.api_server.said()
+                    self.api_server.lock().unwrap().said()
                 ));
             }
             thread::sleep(PAUSE);
