@@ -47,6 +47,7 @@ mod guardrails;
 #[path = "../controller/git/tests/remote/https_server.rs"]
 #[allow(dead_code, reason = "used in part")]
 mod https_server;
+mod idle;
 mod image;
 mod in_cluster;
 mod inventory_file;
@@ -71,5 +72,6 @@ mod site;
 #[path = "../controller/git/tests/remote/ssh_server.rs"]
 #[allow(dead_code, reason = "used in part")]
 mod ssh_server;
+mod tenants;
 mod validating;
 mod world;
