@@ -139,7 +139,7 @@ impl<'a> Tenant<'a> {
 
     /// Says yes to what waits.
     pub fn approve(&self) {
-        let approval = self.approval("yes", &self.waiting(), SignedDuration::from_hours(1));
+        let approval = self.approval("yes", &self.waiting(), SignedDuration::from_hours(60));
         ok(&mut self.namespace.apply(&[approval]));
     }
 

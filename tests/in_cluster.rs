@@ -59,7 +59,7 @@ fn what_is_applied_is_carried_out_and_told() {
         "False",
         "{fleet:#}"
     );
-    let yes = tenant.approval("yes", &digest, SignedDuration::from_hours(1));
+    let yes = tenant.approval("yes", &digest, SignedDuration::from_hours(60));
     ok(&mut tenant.namespace.apply(&[yes]));
 
     tenant.wait_for_condition("Converged", "fleet/contoso");
@@ -145,10 +145,10 @@ fn the_yes_of_a_person_is_told_what_became_of_it() {
     tenant.apply();
     let digest = tenant.waiting();
     let other = format!("sha256:{}", "0a".repeat(32));
-    let hour = SignedDuration::from_hours(1);
+    let long = SignedDuration::from_hours(60);
     ok(&mut tenant.namespace.apply(&[
-        tenant.approval("late", &digest, -hour),
-        tenant.approval("other", &other, hour),
+        tenant.approval("late", &digest, -long),
+        tenant.approval("other", &other, long),
     ]));
     let phase = |name: &str, phase: &str| {
         tenant.wait_for(phase, "approval", name, |approval| {
@@ -160,7 +160,7 @@ fn the_yes_of_a_person_is_told_what_became_of_it() {
     assert_eq!(site.rules_written(), 0, "somebody was moved without a yes");
     ok(&mut tenant
         .namespace
-        .apply(&[tenant.approval("yes", &digest, hour)]));
+        .apply(&[tenant.approval("yes", &digest, long)]));
     phase("yes", "Taken");
     tenant.wait_for_condition("Converged", "fleet/contoso");
 }

@@ -38,7 +38,7 @@ fn killed_after_every_write_another_carries_on_and_repeats_none() {
     tenant.apply();
     let digest = tenant.waiting();
     first.kill();
-    let yes = tenant.approval("yes", &digest, jiff::SignedDuration::from_hours(20));
+    let yes = tenant.approval("yes", &digest, jiff::SignedDuration::from_hours(60));
     ok(&mut tenant.namespace.apply(&[yes]));
     let mut kills = 0;
     loop {
