@@ -18,9 +18,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Api, Client, Resource as _, ResourceExt as _};
 use tokio::sync::{Mutex, watch};
 
+use crate::backoff::doubled;
 use crate::credentials::Credentials;
 use crate::finalizers::{self, Abandoned};
 use crate::holds::{Holds, Thing};
+use crate::loops::Wanted as _;
 use crate::objects::Objects;
 use crate::plane::FleetPlane;
 use crate::records::Records;
@@ -196,10 +198,7 @@ async fn report_failure(shared: &Shared, wanted: &Wanted, error: &OperatorError)
 fn wait_after(error: &OperatorError, failures: u32, interval: Duration) -> Duration {
     match error.consequence() {
         Consequence::FixInput | Consequence::WaitUntil(_) => interval,
-        Consequence::Retry => {
-            let doublings = failures.saturating_sub(1).min(10);
-            (FIRST_WAIT * 2_u32.pow(doublings)).min(interval)
-        }
+        Consequence::Retry => doubled(FIRST_WAIT, failures).min(interval),
     }
 }
 

@@ -4,6 +4,7 @@
 //! `diarchy-operator` makes its passes over it; what it remembers, asks and reports goes back to the
 //! API server. Nothing is decided here.
 
+mod backoff;
 mod controller;
 mod credentials;
 mod error;
@@ -12,6 +13,7 @@ mod fleet_task;
 mod health;
 mod holds;
 mod lease;
+mod loops;
 mod named;
 mod objects;
 mod plane;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use diarchy_core::resource::ObjectName;
-use tokio::sync::{oneshot, watch};
-use tokio::task::{Id, JoinSet};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::finalizers::{self, Abandoned, Act};
 use crate::fleet_task::{self, Shared};
 use crate::holds::Thing;
+use crate::loops::{LoopKey, Loops};
 use crate::settling::Settling;
 use crate::sources::Sources;
 use crate::tenant::{self, Key, Tenant, Version, assemble};
@@ -20,19 +20,13 @@ use crate::wanted::{Said, Wanted};
 /// Changes that come closer together than this are looked at together.
 const TOGETHER: Duration = Duration::from_millis(200);
 
-/// Which loop there is of a fleet, told from one of a namesake.
-type FleetKey = (ObjectName, String);
-
 /// Keeps a loop for each fleet whose estate this replica holds.
 pub struct Supervisor {
     shared: Arc<Shared>,
     sources: Sources,
     settling: Settling<BTreeMap<Key, Version>>,
     tenants: BTreeMap<String, Arc<Tenant>>,
-    fleets: BTreeMap<FleetKey, watch::Sender<Wanted>>,
-    tasks: JoinSet<()>,
-    /// The loops that have not ended yet, those included that are wanted no more.
-    running: BTreeMap<Id, (ObjectName, Thing)>,
+    fleets: Loops<Wanted>,
     /// The namespaces of which it has not been said yet what is wrong with them.
     unreported: BTreeSet<String>,
 }
@@ -46,9 +40,7 @@ impl Supervisor {
             sources,
             settling: Settling::new(settle),
             tenants: BTreeMap::new(),
-            fleets: BTreeMap::new(),
-            tasks: JoinSet::new(),
-            running: BTreeMap::new(),
+            fleets: Loops::new("fleet"),
             unreported: BTreeSet::new(),
         }
     }
@@ -82,27 +74,12 @@ impl Supervisor {
                     }
                     tokio::time::sleep(TOGETHER).await;
                 }
-                Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
+                () = self.fleets.ended() => {}
                 () = self.sources.ended() => {}
             }
         }
-        self.fleets.clear();
-        while let Some(ended) = self.tasks.join_next_with_id().await {
-            self.ended(ended);
-        }
+        self.fleets.stop().await;
         self.sources.stop().await;
-    }
-
-    fn ended(&mut self, ended: Result<(Id, ()), tokio::task::JoinError>) {
-        let id = match ended {
-            Ok((id, ())) => id,
-            Err(error) => {
-                tracing::error!(%error, "the loop of a fleet broke");
-                error.id()
-            }
-        };
-        self.running.remove(&id);
-        self.fleets.retain(|_, wanted| !wanted.is_closed());
     }
 
     /// Looks at what there is now.
@@ -122,14 +99,17 @@ impl Supervisor {
         let said = Said::now(&self.shared.objects);
         self.release_orphans(&said).await;
         let wanted = self.wanted(&said);
-        self.hold(&wanted);
+        let sources = self.sources.wanted();
+        let mut things = self.to_hold(&wanted);
+        self.sources.hold(&sources, &mut things);
+        self.shared.holds.want(things);
         self.carry_on(wanted);
-        self.sources.carry_on();
+        self.sources.carry_on(sources);
     }
 
     /// What each fleet's loop is to carry out, wherever it is.
-    fn wanted(&self, said: &BTreeMap<String, Said>) -> BTreeMap<FleetKey, Wanted> {
-        let mut wanted: BTreeMap<FleetKey, Wanted> = BTreeMap::new();
+    fn wanted(&self, said: &BTreeMap<String, Said>) -> BTreeMap<LoopKey, Wanted> {
+        let mut wanted: BTreeMap<LoopKey, Wanted> = BTreeMap::new();
         for (namespace, tenant) in &self.tenants {
             let Some(said) = said.get(namespace) else {
                 continue;
@@ -144,75 +124,40 @@ impl Supervisor {
         wanted
     }
 
-    /// Says what there is to hold, and what of it is in use here.
-    fn hold(&mut self, wanted: &BTreeMap<FleetKey, Wanted>) {
+    /// What there is to hold, and what of it is in use here.
+    fn to_hold(&self, wanted: &BTreeMap<LoopKey, Wanted>) -> BTreeMap<Thing, bool> {
         let mut things = BTreeMap::from([(Thing::leadership(), false)]);
         for one in wanted.values() {
             things.insert(fleet_task::estate(&one.fleet), false);
         }
-        for (_, thing) in self.running.values() {
+        for thing in self.fleets.busy() {
             things.insert(thing.clone(), true);
         }
-        self.sources.look(&mut things);
-        self.shared.holds.want(things);
+        things
     }
 
     /// Lets each loop here know what it is to carry out. Those whose fleet is gone, or is for another
     /// replica, end.
-    fn carry_on(&mut self, wanted: BTreeMap<FleetKey, Wanted>) {
-        let holds = &self.shared.holds;
-        let held: BTreeMap<FleetKey, Wanted> = wanted
-            .into_iter()
-            .filter(|(_, one)| holds.has(&fleet_task::estate(&one.fleet)))
-            .collect();
-        let own = self.with_credentials(held);
-        self.fleets.retain(|key, _| own.contains_key(key));
+    fn carry_on(&mut self, wanted: BTreeMap<LoopKey, Wanted>) {
+        let shared = &self.shared;
+        let mut own = wanted;
+        own.retain(|_, one| shared.holds.has(&fleet_task::estate(&one.fleet)));
+        self.fleets.keep(|key| own.contains_key(key));
+        let named = own.iter();
+        let named = named.map(|((name, _), one)| (name, &one.fleet.loaded.spec));
+        shared.credentials.want(named);
         for (key, wanted) in own {
-            match self.fleets.get(&key) {
-                Some(sender) => {
-                    sender.send_if_modified(|now| {
-                        let differs = wanted.differs_from(now);
-                        *now = wanted;
-                        differs
-                    });
-                }
-                None => self.begin(key, wanted),
-            }
+            let credentials = &shared.credentials;
+            // A pass would only find missing what has not been read yet.
+            let Some(versions) = credentials.versions(&key.0, &wanted.fleet.loaded.spec) else {
+                continue;
+            };
+            let estate = fleet_task::estate(&wanted.fleet);
+            let wanted = wanted.with_credentials(versions);
+            self.fleets.tell(key, estate, wanted, |wanted| {
+                fleet_task::run(Arc::clone(shared), wanted)
+            });
         }
-    }
-
-    /// Watches what the fleets here name, and keeps back those of which that has not been read yet:
-    /// a pass would only find it missing.
-    fn with_credentials(&self, held: BTreeMap<FleetKey, Wanted>) -> BTreeMap<FleetKey, Wanted> {
-        let credentials = &self.shared.credentials;
-        credentials.want(held.iter().map(|((name, _), wanted)| {
-            let spec = &wanted.fleet.loaded.spec;
-            (name, spec)
-        }));
-        held.into_iter()
-            .filter_map(|(key, wanted)| {
-                let versions = credentials.versions(&key.0, &wanted.fleet.loaded.spec);
-                match versions {
-                    Some(versions) => Some((key, wanted.with_credentials(versions))),
-                    // It goes on with what it had.
-                    None if self.fleets.contains_key(&key) => Some((key, wanted)),
-                    None => None,
-                }
-            })
-            .collect()
-    }
-
-    fn begin(&mut self, key: FleetKey, wanted: Wanted) {
-        // A namesake's loop may be in its last pass: then this one begins when that has ended.
-        if self.running.values().any(|(name, _)| *name == key.0) {
-            return;
-        }
-        let estate = fleet_task::estate(&wanted.fleet);
-        let (sender, receiver) = watch::channel(wanted);
-        let loop_of_fleet = fleet_task::run(Arc::clone(&self.shared), receiver);
-        let task = self.tasks.spawn(loop_of_fleet);
-        self.running.insert(task.id(), (key.0.clone(), estate));
-        self.fleets.insert(key, sender);
     }
 
     /// Lets go of deleted assignments for which no loop will ever bring devices back. One replica does,

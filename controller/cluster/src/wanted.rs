@@ -11,6 +11,7 @@ use diarchy_crds::manifest::{PAUSED, REQUESTED_AT};
 use kube::{Resource, ResourceExt as _};
 
 use crate::finalizers;
+use crate::loops;
 use crate::objects::Objects;
 use crate::tenant::{Key, Tenant, TenantFleet, key};
 
@@ -43,9 +44,10 @@ impl Wanted {
         self.causes.credentials = versions;
         self
     }
+}
 
-    /// Whether a pass should be made for this, after one that was made for `before`.
-    pub fn differs_from(&self, before: &Self) -> bool {
+impl loops::Wanted for Wanted {
+    fn differs_from(&self, before: &Self) -> bool {
         !Arc::ptr_eq(&self.tenant, &before.tenant)
             || self.requests != before.requests
             || self.causes != before.causes

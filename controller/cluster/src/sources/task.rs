@@ -17,7 +17,9 @@ use super::events::events;
 use super::look::{Look, Memory};
 use super::status::{About, Outcome};
 use super::wanted::Wanted;
+use crate::backoff::doubled;
 use crate::holds::Thing;
+use crate::loops::Wanted as _;
 use crate::statuses::{Found, resource};
 
 /// The first wait after a look that failed and may come to something by itself; each further one is
@@ -273,7 +275,6 @@ fn wait_after(
     interval: Duration,
     now: Timestamp,
 ) -> Duration {
-    let doubled = |first: Duration| first * 2_u32.pow(failures.saturating_sub(1).min(16));
     let Some(error) = error else {
         return interval;
     };
@@ -283,10 +284,10 @@ fn wait_after(
             asked.max(interval)
         }
         Consequence::FixInput if error.is_refusal_of_credentials() => {
-            doubled(interval).min(REFUSED_WAIT.max(interval))
+            doubled(interval, failures).min(REFUSED_WAIT.max(interval))
         }
         Consequence::FixInput => interval,
-        Consequence::Retry => doubled(FIRST_WAIT).min(interval),
+        Consequence::Retry => doubled(FIRST_WAIT, failures).min(interval),
     }
 }
 

@@ -12,11 +12,9 @@ use kube::{Resource as _, ResourceExt as _};
 
 use super::error::SourceError;
 use crate::credentials;
+use crate::loops::{self, LoopKey};
 use crate::objects::{Guarded, Objects};
 use crate::tenant::{Version, key};
-
-/// A source told from namesakes.
-pub type SourceKey = (ObjectName, String);
 
 /// What the loop of one source is to carry out.
 #[derive(Debug, Clone)]
@@ -35,7 +33,7 @@ pub struct Wanted {
 
 impl Wanted {
     /// What there is to carry out now.
-    pub fn all(objects: &Objects) -> BTreeMap<SourceKey, Self> {
+    pub fn all(objects: &Objects) -> BTreeMap<LoopKey, Self> {
         let sources = objects.sources.all();
         let wanted = sources
             .iter()
@@ -69,11 +67,6 @@ impl Wanted {
         self.version.paused || self.spec.as_ref().is_ok_and(|spec| spec.suspend)
     }
 
-    /// Whether the source should be looked at for this at once, after it was for `before`.
-    pub fn differs_from(&self, before: &Self) -> bool {
-        self.version != before.version || self.requested != before.requested
-    }
-
     /// The account whose rights count.
     pub fn account(&self, spec: &GitSourceSpec) -> ObjectName {
         let name = credentials::account(&spec.service_account_name);
@@ -90,6 +83,12 @@ impl Wanted {
         names
             .map(|name| ObjectName::new(&self.name.namespace, name.name.as_str()))
             .collect()
+    }
+}
+
+impl loops::Wanted for Wanted {
+    fn differs_from(&self, before: &Self) -> bool {
+        self.version != before.version || self.requested != before.requested
     }
 }
 
