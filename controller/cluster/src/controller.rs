@@ -106,7 +106,7 @@ pub async fn run(setup: Setup, stop: oneshot::Receiver<()>) -> Result<(), Cluste
         credentials,
     });
     shared.objects.ready().await;
-    setup.health.is_ready();
+    setup.health.set_ready();
     tracing::info!("everything has been read once");
     Supervisor::new(shared, sources, setup.settle)
         .supervise(stop)

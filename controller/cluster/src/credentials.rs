@@ -1,7 +1,7 @@
 //! Credentials of fleets in a cluster: Secrets of their own namespace, and tokens of their service
 //! accounts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -95,28 +95,13 @@ impl Credentials {
     }
 
     /// Which versions there are of what a fleet names; nothing while that is not known.
-    pub fn versions(
-        &self,
-        fleet: &ObjectName,
-        spec: &FleetSpec,
-    ) -> Option<BTreeMap<ObjectName, Option<String>>> {
+    pub fn versions(&self, fleet: &ObjectName, spec: &FleetSpec) -> Option<Vec<Option<String>>> {
         let Names { secrets, account } = Names::of(fleet, spec);
         let is_read = secrets.iter().all(|name| self.secrets.is_read(name))
             && account.iter().all(|name| self.accounts.is_read(name));
-        is_read.then(|| {
-            let secrets = secrets.into_iter().map(|name| {
-                let version = self.secrets.version(&name);
-                (name, version)
-            });
-            let account = account.map(|name| {
-                let version = self.accounts.version(&name);
-                (
-                    ObjectName::new(&name.namespace, format!("serviceaccount/{}", name.name)),
-                    version,
-                )
-            });
-            secrets.chain(account).collect()
-        })
+        let secrets = secrets.iter().map(|name| self.secrets.version(name));
+        let account = account.iter().map(|name| self.accounts.version(name));
+        is_read.then(|| secrets.chain(account).collect())
     }
 
     /// Tells of every change.

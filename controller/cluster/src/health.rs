@@ -24,7 +24,7 @@ impl Health {
     }
 
     /// Everything has been read once.
-    pub(crate) fn is_ready(&self) {
+    pub(crate) fn set_ready(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 

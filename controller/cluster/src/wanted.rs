@@ -34,13 +34,13 @@ struct Causes {
     frozen: BTreeSet<ObjectName>,
     abandoned: BTreeSet<String>,
     approvals: BTreeSet<String>,
-    /// The versions of what the fleet names.
-    credentials: BTreeMap<ObjectName, Option<String>>,
+    /// The versions of what the fleet names, in an order that only the fleet changes.
+    credentials: Vec<Option<String>>,
 }
 
 impl Wanted {
     /// The same, with these versions of what the fleet names as its credentials.
-    pub fn with_credentials(mut self, versions: BTreeMap<ObjectName, Option<String>>) -> Self {
+    pub fn with_credentials(mut self, versions: Vec<Option<String>>) -> Self {
         self.causes.credentials = versions;
         self
     }
@@ -147,7 +147,7 @@ impl Said {
                 frozen,
                 abandoned: self.abandoned.clone(),
                 approvals: approvals.unwrap_or_default(),
-                credentials: BTreeMap::new(),
+                credentials: Vec::new(),
             },
             requests: self.requests.clone(),
             fleet,
