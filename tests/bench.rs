@@ -35,7 +35,8 @@ pub fn copy_example(to: &Path) {
     copy(&root().join("examples/contoso"), to);
 }
 
-fn copy(from: &Path, to: &Path) {
+/// Copies a folder with everything in it.
+pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::bench::copy;
 use crate::chart::{chart, documents, helm, kind, template};
 use crate::cluster::{ADMIN, Cluster, ControlPlane, Namespace, ok, refused, shared};
 use crate::crds_documents::smallest;
@@ -37,19 +38,6 @@ fn older(folder: &Path) -> String {
     assert!(text.contains(newer), "{text}");
     fs::write(&place, text.replace(newer, "")).unwrap();
     to.to_str().unwrap().to_owned()
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let place = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &place);
-        } else {
-            fs::copy(entry.path(), place).unwrap();
-        }
-    }
 }
 
 fn fleet() -> Value {
