@@ -166,6 +166,19 @@ impl<'a> Tenant<'a> {
     }
 }
 
+/// A condition of an object, by its type; null if it has none.
+pub fn condition<'a>(object: &'a Value, kind: &str) -> &'a Value {
+    condition_in(&object["status"], kind)
+}
+
+/// A condition in a status, by its type; null if it has none.
+pub fn condition_in<'a>(status: &'a Value, kind: &str) -> &'a Value {
+    let conditions = status["conditions"].as_array();
+    conditions
+        .and_then(|all| all.iter().find(|one| one["type"] == kind))
+        .unwrap_or(&Value::Null)
+}
+
 /// Tries until there is an answer; the last that was none is shown when there is none for too long.
 pub fn wait<T>(what: &str, mut look: impl FnMut() -> Result<T, Value>) -> T {
     let deadline = Instant::now() + PATIENCE;

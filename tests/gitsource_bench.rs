@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 use crate::bench::diarchy;
 use crate::cluster::{ADMIN, Cluster, Namespace, ok, with_definitions};
 use crate::deployed::Controller;
+use crate::deployed::condition_in;
 use crate::https_server::{self, HttpsServer, PASSWORD, USERNAME};
 use crate::origin::Origin;
 use crate::repository::SMALL;
@@ -236,9 +237,7 @@ impl Bench {
 
 /// A condition; null where there is none.
 pub fn condition(status: &Value, kind: &str) -> Value {
-    let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
-    let found = conditions.into_iter().find(|one| one["type"] == kind);
-    found.unwrap_or_default()
+    condition_in(status, kind).clone()
 }
 
 /// What a condition says.

@@ -4,16 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::cluster::{ok, with_definitions};
-use crate::deployed::{Deployment, Tenant};
+use crate::deployed::{Deployment, Tenant, condition};
 use crate::site::Site;
-
-/// The condition of an object, by its type.
-fn condition<'a>(object: &'a Value, name: &str) -> &'a Value {
-    let conditions = object["status"]["conditions"].as_array();
-    conditions
-        .and_then(|all| all.iter().find(|one| one["type"] == name))
-        .unwrap_or(&Value::Null)
-}
 
 /// What a table shows, without what is different in every run: ages, times and digests.
 fn steady(table: &str) -> String {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::cluster::{ADMIN, ControlPlane, ok, with_definitions};
-use crate::deployed::{Controller, Deployment, Tenant, wait};
+use crate::deployed::{Controller, Deployment, Tenant, condition, wait};
 use crate::reverting::reverts;
 use crate::site::Site;
 use crate::world::assert_made_once;
@@ -21,12 +21,7 @@ fn hasty(deployment: &Deployment<'_>, replica: &str) -> Controller {
 }
 
 fn is_converged(tenant: &Tenant<'_>) -> bool {
-    let fleet = tenant.fleet();
-    let conditions = fleet["status"]["conditions"].as_array();
-    conditions.is_some_and(|all| {
-        all.iter()
-            .any(|one| one["type"] == "Converged" && one["status"] == "True")
-    })
+    condition(&tenant.fleet(), "Converged")["status"] == "True"
 }
 
 #[test]

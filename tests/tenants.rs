@@ -3,15 +3,13 @@
 use serde_json::Value;
 
 use crate::cluster::{MEGAN, ok, refused, with_definitions};
-use crate::deployed::{Controller, Deployment, Tenant};
+use crate::deployed::{Controller, Deployment, Tenant, condition};
 use crate::site::Site;
 
-/// The message of a condition.
-fn told<'a>(object: &'a Value, condition: &str) -> &'a str {
-    let conditions = object["status"]["conditions"].as_array();
-    conditions
-        .and_then(|all| all.iter().find(|one| one["type"] == condition))
-        .and_then(|one| one["message"].as_str())
+/// What a condition of an object says.
+fn told<'a>(object: &'a Value, kind: &str) -> &'a str {
+    condition(object, kind)["message"]
+        .as_str()
         .unwrap_or_default()
 }
 
