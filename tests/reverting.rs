@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::cluster::{ok, with_definitions};
-use crate::deployed::{Deployment, Tenant, wait};
+use crate::deployed::{Deployment, Tenant, condition, wait};
 use crate::site::{PILOT, Site};
 
 const FINALIZER: &str = "diarchy.dev/revert";
@@ -85,7 +85,7 @@ fn what_is_abandoned_goes_and_its_devices_stay() {
     let _controller = deployment.start("one");
     tenant.carry_out();
     let placed = site.members();
-    for name in ["updates", "apps", "protection"] {
+    for name in ["updates", "apps", "protection", "click-to-run"] {
         reverts(&tenant, name);
     }
     // Nothing is written for a suspended fleet: it would wait for ever.
@@ -108,6 +108,25 @@ fn what_is_abandoned_goes_and_its_devices_stay() {
     delete(&tenant, "workloadassignment/apps");
     wait_until_gone(&tenant, "workloadassignment/apps");
     assert!(warned(&tenant, "apps").contains("Secret"));
+
+    // No pass can be made at all, and a person says so.
+    ok(&mut tenant.namespace.apply(&[tenant.secret("graph-app")]));
+    let unusable = r#"{"data":{"clientSecret":"/w=="}}"#;
+    patch(&tenant, "secret/graph-app", unusable);
+    tenant.wait_for(
+        "a Secret that cannot be used",
+        "fleet",
+        "contoso",
+        |fleet| condition(fleet, "Ready")["reason"] == "SecretNotUsable",
+    );
+    delete(&tenant, "workloadassignment/click-to-run");
+    let mut annotate = tenant.kubectl();
+    ok(annotate.args([
+        "annotate",
+        "workloadassignment/click-to-run",
+        "diarchy.dev/abandon=true",
+    ]));
+    wait_until_gone(&tenant, "workloadassignment/click-to-run");
 
     // The fleet itself is gone.
     delete(&tenant, "fleet/contoso");

@@ -71,11 +71,6 @@ pub async fn run(shared: Arc<Shared>, mut wanted: watch::Receiver<Wanted>) {
     let mut now = first;
     loop {
         let interval = now.fleet.loaded.spec.interval();
-        // A pass that did not settle yet may still have what was let go of.
-        now.fleet
-            .existing
-            .abandoned
-            .extend(abandoned.iter().cloned());
         let made = pass(&shared, &records, &mut of_fleet, &now, &mut abandoned);
         let wait = match Box::pin(made).await {
             Ok(report) => {
@@ -136,19 +131,23 @@ async fn pass(
         connect: shared.connect.as_ref(),
         approve: false,
     };
-    if is_ending(shared, wanted).await {
-        abandoned.extend(plane.abandon(Abandoned::NamespaceEnds).await?);
-    }
+    let ending = is_ending(shared, wanted).await;
+    let ending = ending.then_some(Abandoned::NamespaceEnds);
+    // First, since a person's word counts even where no pass can be made.
+    abandoned.extend(plane.abandon(ending).await?);
     let fleet = &wanted.fleet;
+    // What has not settled yet may still have what was let go of.
+    let mut existing = fleet.existing.clone();
+    existing.abandoned.extend(abandoned.iter().cloned());
     let made = of_fleet
-        .pass(&ground, &fleet.loaded, &fleet.revision, &fleet.existing)
+        .pass(&ground, &fleet.loaded, &fleet.revision, &existing)
         .await;
     if let Err(error) = &made
         && plane.may_send().is_ok()
     {
         report_failure(shared, wanted, error).await;
         if matches!(error, OperatorError::SecretMissing { .. }) {
-            abandoned.extend(plane.abandon(Abandoned::NoSecret).await?);
+            abandoned.extend(plane.abandon(Some(Abandoned::NoSecret)).await?);
         }
     }
     made

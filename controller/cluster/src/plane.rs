@@ -160,29 +160,37 @@ impl FleetPlane<'_> {
     }
 
     /// Lets go of what is being deleted although its devices have not gone back, and forgets that they
-    /// were to. Gives their uids.
-    pub async fn abandon(&self, why: Abandoned) -> Result<BTreeSet<String>, OperatorError> {
+    /// were to: of everything for the reason `why`, or without one of what a person has abandoned.
+    /// Gives their uids.
+    pub async fn abandon(&self, why: Option<Abandoned>) -> Result<BTreeSet<String>, OperatorError> {
         let fleet = &self.wanted.fleet.loaded.desired.fleet;
+        let mut going = self.objects.assignments.all();
+        going.retain(|one| {
+            finalizers::is_going(one) && (why.is_some() || finalizers::is_abandoned(one))
+        });
+        if going.is_empty() {
+            return Ok(BTreeSet::new());
+        }
         let mut records = self.records.lock().await;
-        let memory = records.load().await?;
-        let going: BTreeSet<String> = self
-            .objects
-            .assignments
-            .all()
+        let mut memory = records.load().await?;
+        let going: BTreeSet<String> = going
             .iter()
-            .filter(|one| finalizers::is_going(one) && finalizers::belongs_to(one, fleet, &memory))
+            .filter(|one| finalizers::belongs_to(one, fleet, &memory))
             .filter_map(|one| one.uid())
             .collect();
         if going.is_empty() {
             return Ok(going);
         }
         self.may_send()?;
-        let mut after = memory;
-        after.reverting.retain(|_, last| !going.contains(&last.uid));
-        after.last_good.retain(|_, last| !going.contains(&last.uid));
-        records.save(&after).await?;
+        memory
+            .reverting
+            .retain(|_, last| !going.contains(&last.uid));
+        memory
+            .last_good
+            .retain(|_, last| !going.contains(&last.uid));
+        records.save(&memory).await?;
         drop(records);
-        self.finalize(Some(why)).await?;
+        self.finalize(why).await?;
         Ok(going)
     }
 
