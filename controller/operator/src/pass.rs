@@ -66,9 +66,15 @@ impl<P: ControlPlane> FleetPass<'_, P> {
             &mut memory,
             &mut people,
         );
+        let due = write::due(&decided, &readings, &mut memory);
+        // Before anything is sent: should this process end in the middle, the next one knows that it
+        // was its own doing.
+        if let Some(footprint) = &mut memory.footprint {
+            footprint.touch(decided.engine.inventory(), &due.steps);
+        }
         self.store(people.notes, &before, &memory).await?;
         let before = memory.clone();
-        let written = write::carry_out(self, &decided, &readings, &mut memory, lever).await?;
+        let written = write::carry_out(self, &decided, &due, &readings, &mut memory, lever).await?;
         let notes = Notes {
             entries: summary::observed(self, &decided.engine, &mut memory),
             ..Notes::default()

@@ -19,7 +19,6 @@ use crate::error::OperatorError;
 use crate::hold::Hold;
 use crate::journal::{AuditJournal, SentRule};
 use crate::memory::{FleetMemory, LastWrite};
-use crate::people::Notes;
 use crate::{moves, notify};
 
 /// What was written.
@@ -33,7 +32,7 @@ pub struct Written {
     pub problems: Vec<String>,
 }
 
-/// Carries out the steps of a pass, or claims the fleet first.
+/// Carries out the steps that are due, or claims the fleet first.
 ///
 /// # Errors
 ///
@@ -41,6 +40,7 @@ pub struct Written {
 pub async fn carry_out<P: ControlPlane>(
     pass: &FleetPass<'_, P>,
     decided: &Decided<'_>,
+    due: &Due,
     readings: &Readings,
     memory: &mut FleetMemory,
     lever: &mut LeverMemory,
@@ -55,8 +55,7 @@ pub async fn carry_out<P: ControlPlane>(
         None if state.claim_in_force().is_none() => return Ok(Written::default()),
         None => {}
     }
-    let due = due(decided, memory);
-    let asked = asked(pass, decided, &due, memory);
+    let asked = asked(pass, decided, due, memory);
     pass.plane.audit(&asked).await?;
     let own = Claimant {
         epoch: memory.epoch.unwrap_or(0),
@@ -65,7 +64,6 @@ pub async fn carry_out<P: ControlPlane>(
     let engine = &decided.engine;
     let mut changes = moves::membership_changes(engine, &due.steps, &decided.rules, pass.uids);
     changes.extend(moves::enrollment(engine, &due.enrolling, &own.installation));
-    intend(pass, decided, &due, memory).await?;
     let journal = AuditJournal::new(pass, Some(state));
     let report = pass
         .estate
@@ -104,21 +102,6 @@ pub async fn carry_out<P: ControlPlane>(
     })
 }
 
-/// Remembers what is about to be changed: should this process end in the middle, the next one knows
-/// that it was its own doing.
-async fn intend<P: ControlPlane>(
-    pass: &FleetPass<'_, P>,
-    decided: &Decided<'_>,
-    due: &Due,
-    memory: &mut FleetMemory,
-) -> Result<(), OperatorError> {
-    let before = memory.clone();
-    if let Some(footprint) = &mut memory.footprint {
-        footprint.touch(decided.engine.inventory(), &due.steps);
-    }
-    pass.store(Notes::default(), &before, memory).await
-}
-
 async fn claim<P: ControlPlane>(
     pass: &FleetPass<'_, P>,
     state: &SiteState,
@@ -151,8 +134,13 @@ fn blocked((staged, owner, why): &(Staged, ObjectName, Blocked)) -> Option<Strin
     }
 }
 
-/// What is sent in this pass: no more than the pace allows.
-fn due(decided: &Decided<'_>, memory: &mut FleetMemory) -> Due {
+/// What is sent in this pass, if anything may be: no more than the pace allows.
+pub fn due(decided: &Decided<'_>, readings: &Readings, memory: &mut FleetMemory) -> Due {
+    let state = readings.site.state.as_ref();
+    let is_claimed = state.is_ok_and(|state| state.claim_in_force().is_some());
+    if !is_claimed || decided.hold.is_some() {
+        return Due::default();
+    }
     let engine = &decided.engine;
     let spent = memory.sent_lately(engine.now());
     let allowed = engine.desired().guardrails.max_changes_per_hour as usize;
