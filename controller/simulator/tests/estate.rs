@@ -142,10 +142,7 @@ impl Site {
     async fn wmi_response(&self, route: &str) -> Response {
         self.http
             .get(format!("{}/{route}", self.simulator.admin_service()))
-            .basic_auth(
-                self.simulator.admin_user(),
-                Some(self.simulator.admin_password()),
-            )
+            .bearer_auth(self.simulator.admin_token())
             .send()
             .await
             .expect("an answer")

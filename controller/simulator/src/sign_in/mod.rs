@@ -38,11 +38,12 @@ pub struct SignIn {
 }
 
 impl Default for SignIn {
+    /// Windows integrated authentication, as an AdminService that nobody changed.
     fn default() -> Self {
         Self {
             negotiate: true,
             ntlm: true,
-            basic: true,
+            basic: false,
             token: true,
             bound: false,
             each_request: false,
@@ -58,7 +59,6 @@ impl SignIn {
         Self {
             negotiate: false,
             ntlm: false,
-            basic: false,
             token: false,
             ..Self::default()
         }
