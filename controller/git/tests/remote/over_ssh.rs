@@ -101,14 +101,11 @@ async fn a_server_that_knows_the_old_protocol_alone_is_understood() {
 }
 
 #[tokio::test]
-async fn the_real_server_is_fetched_from_where_there_is_one() {
+async fn the_server_of_openssh_is_fetched_from() {
     let origin = Origin::new();
     for kind in ["ed25519", "ecdsa", "rsa"] {
         let (host, key) = (Key::new(kind), Key::new(kind));
-        let Some(server) = sshd(&host, &key.public) else {
-            eprintln!("this machine has no sshd: only the library's server was asked");
-            return;
-        };
+        let server = sshd(&host, &key.public);
         fetches_all_there_is(&origin, &server, &host, &key).await;
         let stranger = Key::new(kind);
         let known = server.known_as(&host);

@@ -273,16 +273,17 @@ impl server::Handler for Guest {
 }
 
 /// Where the machine keeps the real server, if it has one.
-fn sshd_of_the_machine() -> Option<PathBuf> {
+fn sshd_of_the_machine() -> PathBuf {
     ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"]
         .map(PathBuf::from)
         .into_iter()
         .find(|place| place.is_file())
+        .expect("sshd, the server of OpenSSH: tests/run installs it")
 }
 
-/// The real server of OpenSSH, for the user who runs the test; none where the machine has none.
-pub fn sshd(host_key: &Key, known: &str) -> Option<SshServer> {
-    let program = sshd_of_the_machine()?;
+/// The real server of OpenSSH, for the user who runs the test.
+pub fn sshd(host_key: &Key, known: &str) -> SshServer {
+    let program = sshd_of_the_machine();
     let folder = tempfile::tempdir().unwrap();
     let keys = folder.path().join("authorized_keys");
     fs::write(&keys, known).unwrap();
@@ -319,11 +320,11 @@ pub fn sshd(host_key: &Key, known: &str) -> Option<SshServer> {
         assert!(Instant::now() < until, "sshd does not listen");
         std::thread::yield_now();
     }
-    Some(SshServer {
+    SshServer {
         port,
         task: None,
         sshd: Some((child, folder)),
-    })
+    }
 }
 
 /// Whoever runs the test: the real server lets nobody else in.
