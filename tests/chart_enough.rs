@@ -13,7 +13,7 @@ use crate::site::Site;
 type Used = (String, String);
 
 /// What one fleet that converges does not need, or not each time.
-const OTHERWISE: [(&str, &str); 11] = [
+const OTHERWISE: [(&str, &str); 13] = [
     // A GitSource.
     ("patch", "gitsources.diarchy.dev/status"),
     ("impersonate", "serviceaccounts"),
@@ -30,6 +30,9 @@ const OTHERWISE: [(&str, &str); 11] = [
     ("get", "leases.coordination.k8s.io"),
     ("update", "leases.coordination.k8s.io"),
     ("patch", "devicegroups.diarchy.dev/status"),
+    // Somebody asks about a device.
+    ("create", "tokenreviews.authentication.k8s.io"),
+    ("create", "subjectaccessreviews.authorization.k8s.io"),
 ];
 
 fn used(verb: &str, group: &str, resource: &str) -> Used {
@@ -80,7 +83,7 @@ fn the_rights_of_the_chart_are_enough_and_none_of_them_is_idle() {
             used(&request.verb, &request.group, &resource)
         })
         .collect();
-    let given: BTreeSet<Used> = ["watched", "own"]
+    let given: BTreeSet<Used> = ["watched", "own", "everywhere"]
         .iter()
         .flat_map(|part| table(part, &home.name))
         .map(|(verb, group, resource, _)| used(&verb, &group, &resource))

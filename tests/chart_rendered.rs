@@ -76,6 +76,7 @@ fn what_is_switched_off_is_not_there() {
         rendered.iter().map(|one| kind(one).to_owned()).collect()
     };
     let all = kinds(&[]);
+    let account = "serviceAccount.create=false,readApi.reader=false";
     for (value, gone) in [
         ("crds.install=false", &["CustomResourceDefinition"][..]),
         (
@@ -91,7 +92,7 @@ fn what_is_switched_off_is_not_there() {
             &["PodDisruptionBudget"],
         ),
         ("replicas=1", &["PodDisruptionBudget"]),
-        ("serviceAccount.create=false", &["ServiceAccount"]),
+        (account, &["ServiceAccount"]),
     ] {
         let left = kinds(&["--set", value]);
         let expected: BTreeSet<&str> = gone.iter().copied().collect();
@@ -114,7 +115,7 @@ fn what_is_switched_off_is_not_there() {
             .collect::<Vec<_>>()
     };
     assert_eq!(
-        roles("rbac.create=false"),
+        roles("rbac.create=false,readApi.anybodyMayAsk=false,readApi.reader=false"),
         [
             "ClusterRole diarchy-view",
             "ClusterRole diarchy-edit",

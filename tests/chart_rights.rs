@@ -81,15 +81,13 @@ pub fn apply_rights(cluster: &Cluster, namespace: &Namespace, arguments: &[&str]
         .iter()
         // The roles of people are the same for every release.
         .filter(|one| {
-            one["metadata"]["name"]
-                .as_str()
-                .unwrap()
-                .ends_with("diarchy")
+            let name = one["metadata"]["name"].as_str().unwrap();
+            name.ends_with("diarchy") || name.ends_with("diarchy-review")
         })
         .filter(|one| kind(one) == "ServiceAccount" || kind(one).contains("Role"))
         .map(Value::to_string)
         .collect();
-    assert_eq!(parts.len(), 5);
+    assert_eq!(parts.len(), 7);
     let mut apply = cluster.kubectl(&ADMIN);
     apply.args(["apply", "--server-side", "-f"]);
     ok(apply.arg(namespace.file(&parts.join("\n---\n"))));
@@ -138,8 +136,9 @@ impl Drop for Release {
         if !shared().is_own() {
             for kind in ["clusterrolebinding", "clusterrole"] {
                 let mut delete = shared().kubectl(&ADMIN);
-                let name = format!("{}-diarchy", self.own.name);
-                delete.args(["delete", kind, &name, "--ignore-not-found"]);
+                let names = ["diarchy", "diarchy-review"];
+                delete.args(["delete", kind, "--ignore-not-found"]);
+                delete.args(names.map(|name| format!("{}-{name}", self.own.name)));
                 drop(delete.output());
             }
         }
@@ -150,7 +149,8 @@ impl Drop for Release {
 fn in_every_namespace_it_may_do_what_the_table_says_and_nothing_else() {
     let release = Release::new(true);
     let own = release.own.name.as_str();
-    let watched = table("watched", own);
+    let everywhere = table("everywhere", own);
+    let watched: BTreeSet<Right> = table("watched", own).union(&everywhere).cloned().collect();
     assert_eq!(release.rights(&release.other), watched);
     let both: BTreeSet<Right> = watched.union(&table("own", own)).cloned().collect();
     assert_eq!(release.rights(&release.own), both);
@@ -160,9 +160,12 @@ fn in_every_namespace_it_may_do_what_the_table_says_and_nothing_else() {
 fn with_a_list_of_namespaces_it_may_do_nothing_in_others() {
     let release = Release::new(false);
     let own = release.own.name.as_str();
-    assert_eq!(release.rights(&release.watched), table("watched", own));
-    assert_eq!(release.rights(&release.own), table("own", own));
-    assert_eq!(release.rights(&release.other), BTreeSet::new());
+    let everywhere = table("everywhere", own);
+    let and_everywhere =
+        |part| -> BTreeSet<Right> { table(part, own).union(&everywhere).cloned().collect() };
+    assert_eq!(release.rights(&release.watched), and_everywhere("watched"));
+    assert_eq!(release.rights(&release.own), and_everywhere("own"));
+    assert_eq!(release.rights(&release.other), everywhere);
 }
 
 /// The rules above say it; these requests try it.

@@ -234,6 +234,7 @@ fn the_documentation_lists_every_right() {
             "| in every watched namespace | verbs | what for |",
         ),
         ("own", "| in its own namespace | verbs | what for |"),
+        ("everywhere", "| in the whole cluster | verbs | what for |"),
     ] {
         let mut table = format!("{begin}\n|---|---|---|\n");
         for entry in permissions[part].as_array().unwrap() {

@@ -10,12 +10,17 @@ use crate::bench::{diarchy, root, stderr, stdout};
 use crate::repository::Repository;
 
 /// Every command, as it is typed.
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 16] = [
     "validate",
     "plan",
     "explain",
     "up",
+    "get",
     "approve",
+    "suspend",
+    "resume",
+    "reconcile",
+    "check",
     "simulate",
     "inventory",
     "inventory export",
@@ -111,12 +116,10 @@ fn what_is_not_understood_exits_2_with_usage() {
         "validate",
         "validate . --no-such-option",
         "validate . -o xml",
-        "plan .",
         "plan . --inventory a --simulate 3",
         "plan . --simulate many",
         "plan . --simulate 3 --now yesterday",
         "plan . --inventory a --seed 3",
-        "explain . --simulate 3",
         "explain . LAPTOP-0042 --simulate 3 --workload Printing",
         "validate . --working-tree --ref main",
         "up . --simulate 3 --speed fast",
@@ -127,6 +130,40 @@ fn what_is_not_understood_exits_2_with_usage() {
         assert_eq!(stdout(&output), "", "`{arguments}`");
         assert!(stderr(&output).contains("--help"), "`{arguments}`");
     }
+}
+
+/// Without REPO a cluster is asked, and with it devices must come from somewhere.
+#[test]
+fn what_belongs_to_the_other_way_of_asking_is_told() {
+    for (arguments, remedy) in [
+        ("plan .", "--inventory FILE, --simulate N, or --live"),
+        (
+            "explain . LAPTOP-0042",
+            "--inventory FILE, --simulate N, or --live",
+        ),
+        ("plan --simulate 3", "give REPO"),
+        ("explain LAPTOP-0042 --inventory a", "give REPO"),
+        ("explain . --simulate 3", "give REPO"),
+        ("check --simulate 3", "give REPO"),
+    ] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(2), "`{arguments}`");
+        let told = stderr(&output);
+        assert!(
+            told.contains("DIA2012: ") && told.contains(remedy),
+            "`{arguments}`: {told}"
+        );
+    }
+}
+
+#[test]
+fn kubectl_finds_it_and_it_answers_by_that_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let plugin = folder.path().join("kubectl-diarchy");
+    std::os::unix::fs::symlink(diarchy().get_program(), &plugin).unwrap();
+    let mut command = Command::new(&plugin);
+    let help = stdout(&command.args(["plan", "--help"]).output().unwrap());
+    assert!(help.contains("Usage: kubectl diarchy plan "), "{help}");
 }
 
 #[test]

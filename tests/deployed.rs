@@ -204,7 +204,8 @@ pub struct Deployment<'a> {
     cluster: &'a Cluster,
     /// The namespace that it is installed in.
     pub home: Namespace<'a>,
-    watched: String,
+    /// The namespaces that it looks at.
+    pub watched: String,
     world: PathBuf,
     site: &'a Site,
 }
@@ -232,13 +233,21 @@ impl<'a> Deployment<'a> {
 
     /// The same, with Leases that are held for as long as `lease`.
     pub fn command_with_lease(&self, replica: &str, lease: &str) -> Command {
+        let mut command = self.command_listening(replica, "127.0.0.1:0");
+        command.args(["--lease", lease]);
+        command
+    }
+
+    /// The command that runs a replica which answers questions at `address`, with the usual Leases.
+    pub fn command_listening(&self, replica: &str, address: &str) -> Command {
         let mut command = diarchy();
         command
             .args(["controller", "--listen", "127.0.0.1:0"])
+            .args(["--api-listen", address])
             .args(["--namespace", &self.home.name])
             .args(["--watch-namespaces", &self.watched])
             .args(["--replica", replica])
-            .args(["--settle", "2s", "--lease", lease])
+            .args(["--settle", "2s"])
             .arg("--world")
             .arg(&self.world)
             .args(["--log", "info", "--log-format", "json"])
@@ -274,6 +283,20 @@ impl Controller {
         said.rewind().unwrap();
         said.read_to_string(&mut text).unwrap();
         text
+    }
+
+    /// A field of the line that it logs when `message` happens; waits until it has.
+    pub fn told(&self, message: &str, field: &str) -> String {
+        wait(message, || {
+            let log = self.log();
+            let lines = log
+                .lines()
+                .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let line = lines
+                .filter(|line| line["message"] == message)
+                .find_map(|line| line[field].as_str().map(str::to_owned));
+            line.ok_or(log.into())
+        })
     }
 
     /// Sends it a signal, as `kill` names it.

@@ -113,6 +113,7 @@ impl Bench {
         let mut command = diarchy();
         command
             .args(["controller", "--listen", "127.0.0.1:0"])
+            .args(["--api-listen", "127.0.0.1:0"])
             .args(["--namespace", namespace, "--watch-namespaces", namespace])
             .args(["--replica", "one"])
             // These tests are about what is delivered, not about what becomes of it.

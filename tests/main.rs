@@ -7,8 +7,10 @@
     reason = "a test that cannot go on says so by ending"
 )]
 
+mod asking;
 mod assertions;
 mod bench;
+mod beside;
 mod chart;
 mod chart_approvals;
 mod chart_conforms;

@@ -239,7 +239,7 @@ impl Site {
         &self.simulator
     }
 
-    fn secrets(&self) -> PathBuf {
+    pub fn secrets(&self) -> PathBuf {
         self.folder.path().join("secrets")
     }
 

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod cluster;
 mod controller;
 mod repository;
 
@@ -11,8 +12,11 @@ use diarchy_core::duration::Span;
 use diarchy_core::workload::Workload;
 use jiff::Timestamp;
 
+use crate::failure::Failure;
+
+pub use cluster::{Asked, Check, Cluster, Get, Pause, Place, Reconcile, Shown};
 pub use controller::Controller;
-pub use repository::Repository;
+pub use repository::{Reading, Repository};
 
 /// GitOps for co-managed Windows fleets: who manages which workload on which device, as git says.
 #[derive(Debug, Parser)]
@@ -90,9 +94,24 @@ pub enum Command {
     /// Carry out what the resources of a Kubernetes cluster say, for as long as it runs
     #[command(after_help = controller::EXAMPLES)]
     Controller(Controller),
+    /// Show resources, and how far each is
+    #[command(after_help = cluster::GET_EXAMPLES)]
+    Get(Get),
     /// Say yes to what waits for a person
-    #[command(after_help = "Example:\n  diarchy approve sha256:2c30… --state fleet.state")]
+    #[command(after_help = APPROVE_EXAMPLES)]
     Approve(Approve),
+    /// Stop carrying a resource out, at once; everything stays where it is
+    #[command(after_help = cluster::PAUSE_EXAMPLES)]
+    Suspend(Pause),
+    /// Carry a resource out again
+    #[command(after_help = cluster::PAUSE_EXAMPLES)]
+    Resume(Pause),
+    /// Have the loop look now, instead of at its next pass
+    #[command(after_help = cluster::RECONCILE_EXAMPLES)]
+    Reconcile(Reconcile),
+    /// Look at everything that a fleet needs: access, permissions, clocks, certificates, collections
+    #[command(after_help = cluster::CHECK_EXAMPLES)]
+    Check(Check),
     /// Serve simulated estates that fit a repository, until interrupted
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(Simulate),
@@ -135,13 +154,22 @@ Examples:
   diarchy plan . --inventory devices.ndjson.zst --from main -o markdown
   diarchy plan . --inventory devices.ndjson -o json | jq .counts
   diarchy plan . --inventory devices.ndjson --state fleet.state --next
+  diarchy plan . --live --secrets secrets     for the devices of the estate as it is now
+  diarchy plan -n contoso                     what the controller of a cluster would do
 
 Exit status: 0 nothing would change, 1 something would, 2 an error.";
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   diarchy explain . LAPTOP-0042 --inventory devices.ndjson
-  diarchy explain . LAPTOP-0042 --inventory devices.ndjson --workload ClientApps";
+  diarchy explain . LAPTOP-0042 --inventory devices.ndjson --workload ClientApps
+  diarchy explain . LAPTOP-0042 --live --secrets secrets
+  diarchy explain LAPTOP-0042 -n contoso      as the controller of a cluster sees it";
+
+const APPROVE_EXAMPLES: &str = "\
+Examples:
+  diarchy approve sha256:2c30… -n contoso
+  diarchy approve sha256:2c30… --state fleet.state";
 
 const UP_EXAMPLES: &str = "\
 Examples:
@@ -165,7 +193,7 @@ Examples:
   diarchy inventory export . --secrets secrets --zstd -o devices.ndjson.zst";
 
 /// Which fleet of the repository is meant.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Fleet {
     /// Which fleet, by name or namespace/name, when the repository has several
     #[arg(long = "fleet", value_name = "NAME")]
@@ -187,6 +215,9 @@ pub struct Devices {
         conflicts_with = "inventory"
     )]
     pub seed: u64,
+    /// Credentials, as FOLDER/<namespace>/<name>/<key>
+    #[arg(long, value_name = "FOLDER", requires = "live")]
+    pub secrets: Option<PathBuf>,
     /// The time to decide for; the present without it, or that of the simulation
     #[arg(long, value_name = "TIME")]
     pub now: Option<Timestamp>,
@@ -197,7 +228,7 @@ pub struct Devices {
 
 /// Where devices come from.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
+#[group(multiple = false)]
 pub struct DeviceSource {
     /// An inventory file, as `inventory export` writes it; may be compressed with zstd or gzip
     #[arg(long, value_name = "FILE")]
@@ -205,15 +236,53 @@ pub struct DeviceSource {
     /// A simulated estate with so many devices
     #[arg(long, value_name = "N")]
     pub simulate: Option<u32>,
+    /// The estate that the fleet names, read now
+    #[arg(long)]
+    pub live: bool,
 }
 
 impl Devices {
+    /// Devices must come from somewhere.
+    pub fn some_for_repository(&self) -> Result<(), Failure> {
+        let DeviceSource {
+            inventory,
+            simulate,
+            live,
+        } = &self.source;
+        if inventory.is_some() || simulate.is_some() || *live {
+            return Ok(());
+        }
+        Err(Failure::argument(
+            "nothing says which devices there are",
+            "give --inventory FILE, --simulate N, or --live for the estate itself",
+        ))
+    }
+
+    /// The controller of a cluster knows the devices.
+    pub fn none_for_cluster(&self) -> Result<(), Failure> {
+        let source = &self.source;
+        let given = [
+            (source.inventory.is_some(), "--inventory"),
+            (source.simulate.is_some(), "--simulate"),
+            (source.live, "--live"),
+            (self.state.is_some(), "--state"),
+            (self.now.is_some(), "--now"),
+        ];
+        match given.iter().find(|(is_given, _)| *is_given) {
+            None => Ok(()),
+            Some((_, option)) => Err(Failure::argument(
+                format!("{option} is for the resources of a repository"),
+                "give REPO, or leave the option out to ask a cluster",
+            )),
+        }
+    }
+
     /// The estate to read, where no file is given.
     pub fn estate(&self) -> Estate {
         Estate {
             simulate: self.source.simulate,
             seed: self.seed,
-            secrets: None,
+            secrets: self.secrets.clone(),
             state: self.state.clone(),
         }
     }
@@ -297,9 +366,11 @@ pub struct Approve {
     /// What waits, as `up` shows it: sha256:…
     #[arg(value_name = "DIGEST")]
     pub digest: String,
-    /// The state file that `up` was given
-    #[arg(long, value_name = "FILE")]
-    pub state: PathBuf,
+    /// How long it counts, in a cluster
+    #[arg(long, value_name = "DURATION", default_value = "24h")]
+    pub expires_in: Span,
+    #[command(flatten)]
+    pub place: Place,
 }
 
 /// `simulate`
@@ -388,23 +459,34 @@ pub enum Findings {
 /// `plan`
 #[derive(Debug, Args)]
 pub struct Plan {
+    /// A git repository, a folder within one, or its address; without it, what a cluster has
+    #[arg(value_name = "REPO")]
+    pub place: Option<String>,
     #[command(flatten)]
-    pub repository: Repository,
+    pub reading: Reading,
     #[command(flatten)]
     pub fleet: Fleet,
     /// Show what the change from this revision makes different
-    #[arg(long, value_name = "REV", conflicts_with = "working_tree")]
+    #[arg(
+        long,
+        value_name = "REV",
+        conflicts_with = "working_tree",
+        requires = "place"
+    )]
     pub from: Option<String>,
     /// The revision to plan for
     #[arg(
         long,
         visible_alias = "ref",
         value_name = "REV",
-        conflicts_with = "working_tree"
+        conflicts_with = "working_tree",
+        requires = "place"
     )]
     pub to: Option<String>,
     #[command(flatten)]
     pub devices: Devices,
+    #[command(flatten)]
+    pub asked: Asked,
     /// Show what the next pass of the loop would do instead of the end state
     #[arg(long, requires = "state", conflicts_with = "from")]
     pub next: bool,
@@ -426,9 +508,13 @@ pub enum PlanFormat {
 
 /// `explain`
 #[derive(Debug, Args)]
+#[command(allow_missing_positional = true)]
 pub struct Explain {
+    /// A git repository, a folder within one, or its address; without it, what a cluster has
+    #[arg(value_name = "REPO")]
+    pub place: Option<String>,
     #[command(flatten)]
-    pub repository: Repository,
+    pub reading: Reading,
     /// The device, by name, serial number or id
     #[arg(value_name = "DEVICE")]
     pub device: String,
@@ -438,10 +524,17 @@ pub struct Explain {
     #[command(flatten)]
     pub fleet: Fleet,
     /// The revision to explain for
-    #[arg(long = "ref", value_name = "REV", conflicts_with = "working_tree")]
+    #[arg(
+        long = "ref",
+        value_name = "REV",
+        conflicts_with = "working_tree",
+        requires = "place"
+    )]
     pub reference: Option<String>,
     #[command(flatten)]
     pub devices: Devices,
+    #[command(flatten)]
+    pub asked: Asked,
     /// How to print the explanation
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     pub output: Format,

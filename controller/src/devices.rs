@@ -5,14 +5,12 @@ use std::fs;
 use std::path::Path;
 
 use diarchy_clock::Clock;
-use diarchy_core::code::Code;
 use diarchy_core::inventory::Device;
 use diarchy_core::resource::ObjectName;
 use diarchy_git::LoadedFleet;
 use diarchy_operator::connect::{Connect, Connector, EnvironmentIdentity, SecretsFolder};
 use diarchy_operator::next::Remembered;
 use diarchy_operator::read_devices;
-use diarchy_operator::store::Store;
 use jiff::Timestamp;
 
 use crate::arguments::{Devices, Estate};
@@ -20,7 +18,7 @@ use crate::failure::Failure;
 use crate::simulated::{
     Address, Published, STILL, SimulatedEstates, Simulators, World, clock, world_folder,
 };
-use crate::sources;
+use crate::{sources, state};
 
 /// Devices, and the time they were read at.
 pub struct Read {
@@ -40,14 +38,7 @@ pub fn remembered(
     let Some(state) = state else {
         return Ok(None);
     };
-    if !state.is_file() {
-        return Err(Failure::new(
-            Code::StateNotUsable,
-            format!("there is no state file `{}`", state.display()),
-            "give the file that `diarchy up --state` writes",
-        ));
-    }
-    let store = Store::open(state)?;
+    let store = state::open(state)?;
     Ok(Some(Remembered::read(&store, &fleet.desired)?))
 }
 
@@ -80,18 +71,30 @@ pub async fn read_estate(
     arguments: &Estate,
     remembered: Option<&Remembered>,
 ) -> Result<Read, Failure> {
+    with_estate(fleet, arguments, async |connect, clock| {
+        read_through(fleet, connect, clock, remembered).await
+    })
+    .await
+}
+
+/// What comes of `work` with an estate: a simulated one, or the one that the fleet names.
+pub async fn with_estate<T>(
+    fleet: &LoadedFleet,
+    arguments: &Estate,
+    work: impl AsyncFnOnce(&dyn Connect, &Clock) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let Some(devices) = arguments.simulate else {
         let clock = Clock::system();
         let secrets = SecretsFolder::new(arguments.secrets.clone());
         let connect = Connector::new(secrets, EnvironmentIdentity::read(), clock.clone());
-        return read_through(fleet, &connect, &clock, remembered).await;
+        return work(&connect, &clock).await;
     };
     let folder = arguments.state.as_deref().map(world_folder);
     if let Some(published) = folder.as_deref().and_then(Published::find)
         && let Some(clock) = published.clock()
     {
         let connect = SimulatedEstates::new(published.addresses(), clock.clone());
-        return read_through(fleet, &connect, &clock, remembered).await;
+        return work(&connect, &clock).await;
     }
     // A loop may be living in the world beside the state: it is read as a copy.
     let copy = match folder.filter(|folder| folder.is_dir()) {
@@ -110,9 +113,9 @@ pub async fn read_estate(
     let simulators = Simulators::start(fleets, &world, &clock).await?;
     let addresses: BTreeMap<ObjectName, Address> = simulators.addresses();
     let connect = SimulatedEstates::new(addresses, clock.clone()).unpaced();
-    let read = read_through(fleet, &connect, &clock, remembered).await;
+    let done = work(&connect, &clock).await;
     simulators.shutdown().await;
-    read
+    done
 }
 
 async fn read_through(

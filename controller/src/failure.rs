@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use diarchy_cluster::ClusterError;
 use diarchy_core::code::Code;
+use diarchy_core::inventory::NotOneDevice;
 use diarchy_git::signature::{KeysError, VerifyError};
 use diarchy_git::{Diagnostic, FetchError, LoadError};
 
@@ -115,6 +116,12 @@ impl From<diarchy_operator::error::OperatorError> for Failure {
 impl From<ClusterError> for Failure {
     fn from(error: ClusterError) -> Self {
         Self::new(error.code(), error.to_string(), error.remedy())
+    }
+}
+
+impl From<NotOneDevice> for Failure {
+    fn from(error: NotOneDevice) -> Self {
+        Self::new(Code::DeviceNotFound, error.to_string(), error.remedy())
     }
 }
 

@@ -1,6 +1,7 @@
 //! `diarchy`: the command line, and nothing else.
 
 mod arguments;
+mod cluster;
 mod commands;
 mod devices;
 mod failure;
@@ -8,15 +9,17 @@ mod remote;
 mod show;
 mod simulated;
 mod sources;
+mod state;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = arguments();
     if matches!(arguments.command, Command::FetchRepository) {
         return fetch();
     }
@@ -35,6 +38,18 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// The command line, under the name that it was called by: kubectl finds a plugin by the name of its
+/// file.
+fn arguments() -> Arguments {
+    let mut command = Arguments::command();
+    let called = std::env::args_os().next().map(PathBuf::from);
+    if called.is_some_and(|path| path.file_stem() == Some("kubectl-diarchy".as_ref())) {
+        command = command.bin_name("kubectl diarchy");
+    }
+    let matches = command.get_matches();
+    Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
 /// Carries out one fetch, in a process that does nothing else: it logs nothing, for it holds

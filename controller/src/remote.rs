@@ -33,7 +33,7 @@ impl Remote {
         reference: Option<&str>,
         state: Option<&Path>,
     ) -> Result<Option<Self>, Failure> {
-        let given = &repository.git;
+        let given = &repository.reading.git;
         if !Address::is_remote(&repository.place) {
             return match given.only_for_remote() {
                 Some(option) => Err(Failure::argument(
@@ -43,7 +43,7 @@ impl Remote {
                 None => Ok(None),
             };
         }
-        if repository.working_tree {
+        if repository.reading.working_tree {
             return Err(Failure::argument(
                 "a repository on another machine has no working tree",
                 "leave --working-tree out, or give a folder as REPO",

@@ -39,11 +39,12 @@ fn load_here(
 ) -> Result<Loaded, Failure> {
     let options = Options {
         reference: reference.map(ToOwned::to_owned),
-        path: repository.path.clone(),
+        path: repository.reading.path.clone(),
     };
     let place = &repository.place;
     let outside_git = || reference.is_none() && !diarchy_git::is_in_repository(place);
-    let source = if repository.working_tree || (Path::new(place).is_dir() && outside_git()) {
+    let source = if repository.reading.working_tree || (Path::new(place).is_dir() && outside_git())
+    {
         Source::WorkingTree(place.into())
     } else {
         Source::Repository(place.clone())
@@ -75,7 +76,7 @@ pub fn load_fetched(
 ) -> Result<Loaded, LoadError> {
     let options = Options {
         reference: None,
-        path: repository.path.clone(),
+        path: repository.reading.path.clone(),
     };
     diarchy_git::load(&Source::Fetched(Box::new(fetched)), &options, cache)
 }

@@ -224,6 +224,7 @@ fn start_api_server(
             "--tls-private-key-file={}",
             file(credentials::SERVER_KEY)
         ))
+        .arg(format!("--client-ca-file={}", file(credentials::CA)))
         .arg(format!("--token-auth-file={}", file(credentials::TOKENS)))
         .arg("--authorization-mode=RBAC")
         .arg("--service-account-issuer=https://kubernetes.default.svc")

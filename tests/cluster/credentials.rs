@@ -50,6 +50,8 @@ const PEOPLE: [Person; 5] = [ADMIN, MEGAN, ADELE, ALEX, LEE];
 pub(super) const CA: &str = "ca.pem";
 pub(super) const SERVER: &str = "server.pem";
 pub(super) const SERVER_KEY: &str = "server.key";
+pub(super) const CLIENT: &str = "client.pem";
+pub(super) const CLIENT_KEY: &str = "client.key";
 pub(super) const ACCOUNTS: &str = "accounts.pub";
 pub(super) const ACCOUNTS_KEY: &str = "accounts.key";
 pub(super) const TOKENS: &str = "tokens.csv";
@@ -99,6 +101,15 @@ fn certificates(keep: &impl Fn(&str, &str)) {
     let key = KeyPair::generate().unwrap();
     keep(SERVER, &server.signed_by(&key, &issuer).unwrap().pem());
     keep(SERVER_KEY, &key.serialize_pem());
+
+    let mut client = CertificateParams::new(Vec::new()).unwrap();
+    let names = &mut client.distinguished_name;
+    names.push(DnType::CommonName, ADMIN.name);
+    names.push(DnType::OrganizationName, ADMIN.groups[0]);
+    client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let key = KeyPair::generate().unwrap();
+    keep(CLIENT, &client.signed_by(&key, &issuer).unwrap().pem());
+    keep(CLIENT_KEY, &key.serialize_pem());
 }
 
 /// A kubeconfig's user: `person`, by token.
@@ -107,6 +118,14 @@ pub(super) fn with_token(tokens: &[(&str, String)], person: &Person) -> Value {
         .iter()
         .find_map(|(name, token)| (*name == person.name).then_some(token));
     json!({ "token": token.expect("only people of the token file") })
+}
+
+/// A kubeconfig's user: the administrator, by client certificate.
+pub(super) fn with_certificate(directory: &Path) -> Value {
+    json!({
+        "client-certificate": directory.join(CLIENT),
+        "client-key": directory.join(CLIENT_KEY),
+    })
 }
 
 /// The administrator's kubeconfig for a server on this port.

@@ -160,6 +160,13 @@ impl Cluster {
         self.write_kubeconfig(person.name, &user)
     }
 
+    /// The path of a kubeconfig with which the administrator signs in by a client certificate, as on
+    /// kind: only for a cluster of the tests' own.
+    pub fn kubeconfig_with_certificate(&self) -> PathBuf {
+        let user = credentials::with_certificate(&self.directory);
+        self.write_kubeconfig("certificate", &user)
+    }
+
     /// The path of a kubeconfig for a service account, with a token that the server issues.
     pub fn kubeconfig_of_account(&self, namespace: &str, account: &str) -> PathBuf {
         let mut create = self.kubectl(&ADMIN);

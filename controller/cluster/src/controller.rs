@@ -1,24 +1,27 @@
 //! `diarchy controller`: watches, lets what comes settle, and keeps a loop for each fleet.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use diarchy_clock::Clock;
 use diarchy_fleet::endpoints::AllowedEndpoints;
 use diarchy_operator::connect::{Connect, Connector};
+use diarchy_web::{Board, Health, Identity, Metrics, ReadApi, Replica};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::runtime::events::{Recorder, Reporter as EventReporter};
 use kube::{Api, Client, ResourceExt as _};
+use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::credentials::Credentials;
 use crate::error::ClusterError;
 use crate::fleet_task::Shared;
-use crate::health::Health;
-use crate::holds::Keeper;
+use crate::holds::{Keeper, Own};
 use crate::lease::Timing;
 use crate::objects::{Objects, Scope};
+use crate::read_api::ReadBackend;
 use crate::sources::{SourceSetup, Sources, SourcesShared};
 use crate::statuses::{MANAGER, Reporter};
 use crate::supervisor::Supervisor;
@@ -43,8 +46,22 @@ pub struct Setup {
     pub allowed: Option<AllowedEndpoints>,
     /// How repositories are fetched.
     pub sources: SourceSetup,
-    /// Tells others what goes on here.
+    /// Tells others whether it is well.
     pub health: Health,
+    /// Counts what goes on here.
+    pub metrics: Metrics,
+    /// Answers questions about fleets.
+    pub questions: Questions,
+}
+
+/// Where questions about fleets are answered.
+pub struct Questions {
+    /// Where it is listened for them.
+    pub listener: TcpListener,
+    /// As whom they are answered.
+    pub identity: Identity,
+    /// Where other replicas ask.
+    pub address: SocketAddr,
 }
 
 /// A client of the cluster that this runs in, or of the one that `KUBECONFIG` names.
@@ -73,7 +90,13 @@ pub async fn run(setup: Setup, stop: oneshot::Receiver<()>) -> Result<(), Cluste
     let keeper = Keeper::new(
         setup.client.clone(),
         &setup.namespace,
-        setup.replica.clone(),
+        Own {
+            name: setup.replica.clone(),
+            replica: Some(Replica {
+                address: setup.questions.address,
+                certificate: setup.questions.identity.pem().to_owned(),
+            }),
+        },
         setup.timing,
     );
     let holds = keeper.holds();
@@ -104,7 +127,14 @@ pub async fn run(setup: Setup, stop: oneshot::Receiver<()>) -> Result<(), Cluste
         installation,
         clock: setup.clock,
         credentials,
+        board: Board::default(),
+        metrics: setup.metrics,
     });
+    let Questions {
+        listener, identity, ..
+    } = setup.questions;
+    let backend = ReadBackend(Arc::clone(&shared));
+    ReadApi::new(backend, shared.board.clone()).serve(listener, identity)?;
     shared.objects.ready().await;
     setup.health.set_ready();
     tracing::info!("everything has been read once");

@@ -1,8 +1,7 @@
 //! Why the controller cannot run at all.
 
-use std::net::SocketAddr;
-
 use diarchy_core::code::Code;
+use diarchy_web::ServeError;
 
 /// Why the controller cannot run at all.
 #[derive(Debug, thiserror::Error)]
@@ -10,14 +9,9 @@ pub enum ClusterError {
     /// There is no way to the API server.
     #[error("the cluster cannot be reached: {0}")]
     NoCluster(String),
-    /// Nobody can ask whether it is well.
-    #[error("nothing can be served at {address}: {cause}")]
-    Listen {
-        /// Where.
-        address: SocketAddr,
-        /// Why not.
-        cause: std::io::Error,
-    },
+    /// Nobody can ask anything.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     /// The namespace that the controller runs in cannot be read.
     #[error("the controller's own namespace {namespace} cannot be read: {cause}")]
     OwnNamespace {
@@ -42,7 +36,7 @@ impl ClusterError {
             Self::NoCluster(_) => {
                 "run it in a cluster, or name one with KUBECONFIG that can be reached"
             }
-            Self::Listen { .. } => "give another address with --listen",
+            Self::Serve(_) => "give another address with --listen or --api-listen",
             Self::OwnNamespace { cause, .. } => match cause {
                 kube::Error::Api(status) if status.is_not_found() => {
                     "name the namespace that the controller is installed in with --namespace"

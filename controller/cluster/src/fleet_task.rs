@@ -10,13 +10,15 @@ use diarchy_core::resource::{Kind, ObjectName};
 use diarchy_operator::connect::Connect;
 use diarchy_operator::control_plane::{ControlPlane as _, Report};
 use diarchy_operator::error::OperatorError;
-use diarchy_operator::fleet_loop::{FleetLoop, Ground};
+use diarchy_operator::fleet_loop::{FleetLoop, Ground, Passed};
 use diarchy_operator::report::FleetReport;
 use diarchy_operator::status;
+use diarchy_web::{Board, FleetMetrics, Metrics, Shown, Standing, WaitingChanges};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Api, Client, Resource as _, ResourceExt as _};
 use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
 
 use crate::backoff::doubled;
 use crate::credentials::Credentials;
@@ -48,6 +50,10 @@ pub struct Shared {
     pub credentials: Credentials,
     /// How services are reached.
     pub connect: Box<dyn Connect>,
+    /// What is answered from when somebody asks about a fleet.
+    pub board: Board,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
 /// The first wait after a pass that failed; each further one is twice as long.
@@ -71,15 +77,18 @@ pub async fn run(shared: Arc<Shared>, mut wanted: watch::Receiver<Wanted>) {
     let mut now = first;
     loop {
         let interval = now.fleet.loaded.spec.interval();
+        let began = Instant::now();
         let made = pass(&shared, &records, &mut of_fleet, &now, &mut abandoned);
         let wait = match Box::pin(made).await {
-            Ok(report) => {
+            Ok(passed) => {
                 failures = 0;
-                told(&name, &report);
+                told(&name, &passed.report);
+                show(&shared, passed, began.elapsed());
                 interval
             }
             Err(error) => {
                 failures += 1;
+                shared.metrics.failed(&name);
                 let code = error.code();
                 tracing::warn!(fleet = %name, %code, %error, "a pass could not be made");
                 wait_after(&error, failures, interval)
@@ -90,6 +99,8 @@ pub async fn run(shared: Arc<Shared>, mut wanted: watch::Receiver<Wanted>) {
             changed = differs(&mut wanted, &now) => changed,
         };
         if changed.is_err() {
+            shared.board.withdraw(&name);
+            shared.metrics.withdraw(&name);
             return;
         }
         now = wanted.borrow_and_update().clone();
@@ -114,7 +125,7 @@ async fn pass(
     of_fleet: &mut FleetLoop,
     wanted: &Wanted,
     abandoned: &mut BTreeSet<String>,
-) -> Result<FleetReport, OperatorError> {
+) -> Result<Passed, OperatorError> {
     let plane = FleetPlane {
         holds: &shared.holds,
         estate: &estate(&wanted.fleet),
@@ -215,6 +226,41 @@ fn told(name: &ObjectName, report: &FleetReport) {
     for problem in &report.problems {
         tracing::warn!(fleet = %name, "{problem}");
     }
+}
+
+/// Counts a pass, and keeps what it has decided from for those who ask.
+fn show(shared: &Shared, passed: Passed, took: Duration) {
+    let Passed { report, last } = passed;
+    let workloads: Vec<_> = report
+        .workloads
+        .iter()
+        .map(|(key, value)| (*key, *value))
+        .collect();
+    let waiting = report.waiting.as_ref();
+    shared.metrics.made(
+        &report.fleet,
+        FleetMetrics {
+            devices: report.devices,
+            eligible: report.eligible,
+            workloads: &workloads,
+            waiting: waiting.map_or(0, |waiting| waiting.changes),
+            converged: report.is_converged(),
+            stopped: report.stopped.is_some(),
+            problems: report.problems.len(),
+            sent: report.sent,
+            at: report.at,
+            took,
+        },
+    );
+    let standing = Standing {
+        waiting: report.waiting.map(|waiting| WaitingChanges {
+            digest: waiting.digest,
+            reason: waiting.reason.to_owned(),
+            changes: waiting.changes,
+        }),
+        stopped: report.stopped,
+    };
+    shared.board.show(&report.fleet, Shown { last, standing });
 }
 
 /// The estate that a fleet is written for.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use diarchy_core::digest::Digest;
 use diarchy_core::resource::ObjectName;
+use diarchy_web::Replica;
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -24,6 +25,10 @@ use crate::lease::{Act, Seen, Timing, View, preferred};
 const LABEL: &str = "diarchy.dev/lease";
 /// In words, for people.
 const ABOUT: &str = "diarchy.dev/about";
+/// Where the read API of a replica is.
+const ADDRESS: &str = "diarchy.dev/address";
+/// By which certificate that is known.
+const CERTIFICATE: &str = "diarchy.dev/certificate";
 
 /// Something that one replica holds at a time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,6 +91,19 @@ struct Inner {
     things: BTreeMap<Thing, bool>,
     /// By thing, when it was last asked for.
     asked: BTreeMap<Thing, Instant>,
+    /// By the name of a Lease, which replica has it.
+    holders: BTreeMap<String, String>,
+    /// By name, the replicas that can be asked.
+    replicas: BTreeMap<String, Replica>,
+}
+
+/// Who keeps Leases, and how others reach it.
+#[derive(Debug, Clone)]
+pub struct Own {
+    /// Its name.
+    pub name: String,
+    /// Where its read API is, where it has one.
+    pub replica: Option<Replica>,
 }
 
 impl Holds {
@@ -121,6 +139,13 @@ impl Holds {
         answer.ok()
     }
 
+    /// The replica that has `thing`, if it can be asked.
+    pub fn replica_with(&self, thing: &Thing) -> Option<Replica> {
+        let inner = self.inner();
+        let holder = inner.holders.get(&thing.lease())?;
+        inner.replicas.get(holder).cloned()
+    }
+
     /// Tells of every change of what is held or wanted.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
@@ -144,6 +169,7 @@ impl Holds {
 pub struct Keeper {
     api: Api<Lease>,
     own: String,
+    replica: Option<Replica>,
     timing: Timing,
     holds: Holds,
     known: BTreeMap<String, Known>,
@@ -155,8 +181,8 @@ struct Known {
 }
 
 impl Keeper {
-    /// For the replica called `own`, with Leases in `namespace`.
-    pub fn new(client: Client, namespace: &str, own: String, timing: Timing) -> Self {
+    /// For the replica `own`, with Leases in `namespace`.
+    pub fn new(client: Client, namespace: &str, own: Own, timing: Timing) -> Self {
         let holds = Holds {
             timing,
             inner: Arc::default(),
@@ -164,7 +190,8 @@ impl Keeper {
         };
         Self {
             api: Api::namespaced(client, namespace),
-            own,
+            own: own.name,
+            replica: own.replica,
             timing,
             holds,
             known: BTreeMap::new(),
@@ -213,7 +240,7 @@ impl Keeper {
                 false
             }
             Event::Delete(lease) => {
-                self.known.remove(&lease.name_any());
+                self.forget(&lease.name_any());
                 false
             }
         }
@@ -234,7 +261,30 @@ impl Keeper {
             duration: Duration::from_secs(u64::try_from(seconds).unwrap_or_default()),
             since: Instant::now(),
         };
+        let replica = replica(&lease);
+        let mut inner = self.holds.inner();
+        match &seen.holder {
+            Some(holder) => {
+                if let Some(replica) = replica {
+                    inner.replicas.insert(holder.clone(), replica);
+                }
+                inner.holders.insert(name.clone(), holder.clone());
+            }
+            None => drop(inner.holders.remove(&name)),
+        }
+        drop(inner);
         self.known.insert(name, Known { lease, seen });
+    }
+
+    fn forget(&mut self, name: &str) {
+        let mut inner = self.holds.inner();
+        let holder = inner.holders.remove(name);
+        if let Some(known) = self.known.remove(name)
+            && replica(&known.lease).is_some()
+            && let Some(holder) = holder
+        {
+            inner.replicas.remove(&holder);
+        }
     }
 
     /// Does with each Lease what is to be done now.
@@ -316,20 +366,23 @@ impl Keeper {
     async fn look_again(&mut self, name: &str) {
         match self.in_time(self.api.get_opt(name)).await {
             Ok(Some(lease)) => self.see_one(lease),
-            Ok(None) => {
-                self.known.remove(name);
-            }
+            Ok(None) => self.forget(name),
             Err(error) => tracing::warn!(lease = name, %error, "a Lease cannot be read"),
         }
     }
 
     async fn create(&self, thing: &Thing) -> Result<Lease, LeaseError> {
         let text = |text: &str| text.to_owned();
+        let mut annotations = BTreeMap::from([(text(ABOUT), thing.about.clone())]);
+        if let Some(replica) = self.replica.as_ref().filter(|_| thing.kind == "replica") {
+            annotations.insert(text(ADDRESS), replica.address.to_string());
+            annotations.insert(text(CERTIFICATE), replica.certificate.clone());
+        }
         let lease = Lease {
             metadata: ObjectMeta {
                 name: Some(thing.lease()),
                 labels: Some([(text(LABEL), text(thing.kind))].into()),
-                annotations: Some([(text(ABOUT), thing.about.clone())].into()),
+                annotations: Some(annotations),
                 ..ObjectMeta::default()
             },
             spec: Some(self.held(None)),
@@ -345,6 +398,14 @@ impl Keeper {
         };
         let mut lease = known.lease.clone();
         lease.metadata.managed_fields = None;
+        if let Some(replica) = self.replica.as_ref()
+            && lease.labels().get(LABEL).map(String::as_str) == Some("replica")
+        {
+            // One that was started anew is known by another certificate.
+            let annotations = lease.annotations_mut();
+            annotations.insert(ADDRESS.to_owned(), replica.address.to_string());
+            annotations.insert(CERTIFICATE.to_owned(), replica.certificate.clone());
+        }
         lease.spec = Some(self.held(lease.spec.as_ref()));
         self.in_time(self.api.replace(name, &PostParams::default(), &lease))
             .await
@@ -411,6 +472,15 @@ impl Keeper {
             }
         }
     }
+}
+
+/// How the replica that a Lease stands for is reached, where it says so.
+fn replica(lease: &Lease) -> Option<Replica> {
+    let annotations = lease.annotations();
+    Some(Replica {
+        address: annotations.get(ADDRESS)?.parse().ok()?,
+        certificate: annotations.get(CERTIFICATE)?.clone(),
+    })
 }
 
 /// Why a Lease was not written.

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use diarchy_core::desired::{Force, FrozenBy};
 use diarchy_core::resource::{Kind, ObjectName};
 use diarchy_crds::approval::TargetKind;
 use diarchy_crds::manifest::{PAUSED, REQUESTED_AT};
+use diarchy_operator::brakes;
 use kube::{Resource, ResourceExt as _};
 
 use crate::finalizers;
@@ -128,16 +128,7 @@ impl Said {
             return None;
         }
         let stopped = self.stopped.contains(&desired.fleet);
-        desired.suspend |= stopped;
-        let mut frozen = BTreeSet::new();
-        for assignment in &mut desired.assignments {
-            if self.frozen.contains(&assignment.name) {
-                frozen.insert(assignment.name.clone());
-                if assignment.force.is_in_force() || assignment.force == Force::Observing {
-                    assignment.force = Force::Frozen(FrozenBy::Pause);
-                }
-            }
-        }
+        let frozen = brakes::pull(desired, stopped, |name| self.frozen.contains(name));
         fleet.existing.abandoned.clone_from(&self.abandoned);
         let approvals = self.approvals.get(&fleet.uid).cloned();
         Some(Wanted {

@@ -170,6 +170,9 @@ codes! {
     // Run time: a cluster.
     ClusterNotUsable = 2301 Error "a cluster cannot be used";
     NotHolder = 2302 Error "a replica does not hold what it would write to";
+    ReadRefused = 2303 Error "a question about a fleet is refused";
+    NoAnswerYet = 2304 Error "a question about a fleet has no answer yet";
+    ControllerNotFound = 2305 Error "the controller of a cluster cannot be asked";
     OtherNamespace = 2311 Error "a source has a resource for another namespace";
     ApplyForbidden = 2312 Error "a service account may not apply what a source has";
     ApplyRefused = 2313 Error "the API server does not take what a source has";

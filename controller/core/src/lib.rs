@@ -23,6 +23,7 @@ pub mod guardrail;
 pub mod identity;
 pub mod inference;
 pub mod inventory;
+pub mod last_pass;
 pub mod plan;
 pub mod resource;
 pub mod rules;

@@ -14,6 +14,7 @@ mod http;
 pub mod inventory;
 pub mod join;
 mod paging;
+pub mod preflight;
 mod record;
 mod secret;
 pub mod site;

@@ -1,6 +1,7 @@
 //! One fleet, pass after pass, whatever the control plane: the loop that both ways of running share.
 
 use diarchy_clock::Clock;
+use diarchy_core::last_pass::LastPass;
 use diarchy_crds::fleet::FleetSpec;
 use diarchy_fleet::site::lever::LeverMemory;
 use diarchy_git::LoadedFleet;
@@ -31,6 +32,15 @@ pub struct FleetLoop {
     has_looked: bool,
 }
 
+/// What a pass over one fleet comes to.
+#[derive(Debug)]
+pub struct Passed {
+    /// What it found and did.
+    pub report: FleetReport,
+    /// What it has decided from.
+    pub last: LastPass,
+}
+
 /// The clients of one fleet's services, and what they were made for.
 struct Connected {
     spec: FleetSpec,
@@ -51,7 +61,7 @@ impl FleetLoop {
         fleet: &LoadedFleet,
         revision: &str,
         existing: &Existing,
-    ) -> Result<FleetReport, OperatorError> {
+    ) -> Result<Passed, OperatorError> {
         let mut connected = self.connected(ground.connect, fleet)?;
         let name = &fleet.desired.fleet;
         let Loaded {
@@ -81,10 +91,20 @@ impl FleetLoop {
         };
         // On the heap: it is large, and callers hold it among futures of their own.
         let run = pass.run(memory, approval.as_ref(), &statuses, &mut connected.lever);
-        let report = Box::pin(run).await;
-        self.has_looked |= report.as_ref().is_ok_and(|report| report.has_read_rules);
+        let made = Box::pin(run).await;
         self.connected = Some(connected);
-        report
+        let (report, considered) = made?;
+        self.has_looked |= report.has_read_rules;
+        Ok(Passed {
+            report,
+            last: LastPass {
+                inventory: considered.inventory,
+                admitted: considered.admitted,
+                at: considered.at,
+                revision: revision.to_owned(),
+                desired,
+            },
+        })
     }
 
     /// The clients of the fleet's services: those of the last pass, unless the fleet says something

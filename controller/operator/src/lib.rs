@@ -5,6 +5,8 @@
 //! what is remembered.
 
 pub mod audit;
+pub mod brakes;
+pub mod check;
 pub mod condition;
 pub mod connect;
 mod context;
@@ -26,6 +28,7 @@ mod people;
 mod read;
 pub mod report;
 pub mod revert;
+pub mod said;
 pub mod shards;
 mod site_rules;
 pub mod status;

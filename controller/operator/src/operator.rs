@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use diarchy_clock::Clock;
 use diarchy_core::code::Code;
-use diarchy_core::resource::ObjectName;
+use diarchy_core::resource::{Kind, ObjectName};
 use diarchy_git::{Cache, Loaded, LoadedFleet, Options};
 
 use crate::audit::{Entry, Event};
+use crate::brakes;
 use crate::connect::Connect;
 use crate::error::OperatorError;
 use crate::fleet_loop::{FleetLoop, Ground};
@@ -98,9 +99,14 @@ impl Operator {
             .unwrap_or(Duration::from_mins(1))
     }
 
-    /// Waits until a repository on another machine has something that the last pass had not.
+    /// Waits until a repository on another machine has something that the last pass had not, or a
+    /// person has said something by another process.
     pub async fn news(&mut self) {
-        self.setup.origin.news().await;
+        let Setup { origin, store, .. } = &mut self.setup;
+        tokio::select! {
+            () = origin.news() => {}
+            () = heard(store) => {}
+        }
     }
 
     /// The revision in force.
@@ -236,10 +242,20 @@ impl Operator {
             uids: self.setup.store.uids(assignments, self.setup.clock.now())?,
             ..Existing::default()
         };
+        let said = self.setup.store.said()?;
+        let is_paused = |kind, name: &ObjectName| {
+            said.get(&(kind, name.clone()))
+                .is_some_and(|said| said.paused)
+        };
         for fleet in &good.fleets {
             if !self.is_meant(fleet) {
                 continue;
             }
+            let mut fleet = fleet.clone();
+            let is_stopped = is_paused(Kind::Fleet, &fleet.desired.fleet);
+            brakes::pull(&mut fleet.desired, is_stopped, |name| {
+                is_paused(Kind::WorkloadAssignment, name)
+            });
             let ground = Ground {
                 plane: &self.setup.store,
                 clock: &self.setup.clock,
@@ -247,9 +263,9 @@ impl Operator {
                 approve: self.setup.approve,
             };
             let of_fleet = self.loops.entry(fleet.desired.fleet.clone()).or_default();
-            let pass = of_fleet.pass(&ground, fleet, &good.revision.display, &existing);
+            let pass = of_fleet.pass(&ground, &fleet, &good.revision.display, &existing);
             match pass.await {
-                Ok(found) => report.fleets.push(found),
+                Ok(passed) => report.fleets.push(passed.report),
                 Err(error @ OperatorError::State { .. }) => return Err(error),
                 Err(error) => report.failures.push((
                     fleet.desired.fleet.clone(),
@@ -265,6 +281,21 @@ impl Operator {
         match &self.setup.only {
             None => true,
             Some(only) => *only == name.name || *only == name.to_string(),
+        }
+    }
+}
+
+/// How often it is looked whether a person has said something, in real time.
+const LISTENING: Duration = Duration::from_millis(500);
+
+/// Waits until another process has written to the state.
+async fn heard(store: &Store) {
+    // A state that cannot be read now is told of by the next pass.
+    let before = store.written_by_others().ok();
+    loop {
+        tokio::time::sleep(LISTENING).await;
+        if store.written_by_others().ok() != before {
+            return;
         }
     }
 }

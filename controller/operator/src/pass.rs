@@ -1,7 +1,7 @@
 //! One pass over one fleet: read, decide, write, report.
 
 use diarchy_core::admission;
-use diarchy_core::engine::Engine;
+use diarchy_core::engine::{Admitted, Engine};
 use diarchy_core::inference;
 use diarchy_core::inventory::{Device, Inventory};
 use diarchy_core::plan::Plan;
@@ -10,7 +10,7 @@ use diarchy_fleet::inventory::Readings;
 use diarchy_fleet::join::{JoinOptions, JoinReport, join};
 use diarchy_fleet::site::lever::LeverMemory;
 use diarchy_fleet::site::pilot::PilotState;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::audit::Event;
 use crate::context::{Decided, FleetPass};
@@ -27,8 +27,18 @@ use crate::site_rules::SiteRules;
 use crate::store::GivenApproval;
 use crate::{status, summary, write};
 
+/// What a pass has decided from, besides what was asked.
+pub struct Considered {
+    /// What was known of the devices.
+    pub inventory: Inventory,
+    /// Whom the rollouts had admitted.
+    pub admitted: Admitted,
+    /// The moment that was decided for.
+    pub at: Timestamp,
+}
+
 impl<P: ControlPlane> FleetPass<'_, P> {
-    /// Reads, decides, writes, reports.
+    /// Reads, decides, writes, reports. Gives what it has decided from, too.
     ///
     /// # Errors
     ///
@@ -40,7 +50,7 @@ impl<P: ControlPlane> FleetPass<'_, P> {
         approval: Option<&GivenApproval>,
         statuses: &Statuses,
         lever: &mut LeverMemory,
-    ) -> Result<FleetReport, OperatorError> {
+    ) -> Result<(FleetReport, Considered), OperatorError> {
         let desired = self.desired;
         let before = memory.clone();
         let readings = self.estate.read(&gather::request(desired)).await;
@@ -93,7 +103,16 @@ impl<P: ControlPlane> FleetPass<'_, P> {
             statuses,
         );
         self.plane.report(reports).await?;
-        Ok(report)
+        let at = decided.engine.now();
+        let admitted = decided.engine.into_admitted();
+        Ok((
+            report,
+            Considered {
+                inventory,
+                admitted,
+                at,
+            },
+        ))
     }
 
     /// Stores what was noted and what is remembered now, if that is something else than `before`.

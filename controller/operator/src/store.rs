@@ -15,9 +15,10 @@ use crate::audit::Entry;
 use crate::control_plane::{ControlPlane, Loaded, Report, Statuses};
 use crate::error::OperatorError;
 use crate::memory::FleetMemory;
+use crate::said::{self, Said};
 
 /// The version of the tables; a file of a later version is refused.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 /// The tables. The audit trail is append-only: the file itself refuses to change or drop a line.
 const SCHEMA: &str = "
@@ -107,8 +108,10 @@ impl Store {
                 remedy: "use that version, or another file".to_owned(),
             });
         }
-        if version == 0 {
-            create(&connection).map_err(state)?;
+        match version {
+            0 => create(&connection).map_err(state)?,
+            1 => upgrade(&connection).map_err(state)?,
+            _ => {}
         }
         Ok(Self {
             connection: Arc::new(Mutex::new(connection)),
@@ -357,21 +360,26 @@ impl Store {
     ///
     /// [`OperatorError::State`]
     pub fn statuses(&self, namespace: &str) -> Result<Statuses, OperatorError> {
-        let connection = self.lock();
-        let run = || -> rusqlite::Result<Vec<(String, String, String)>> {
-            let mut select = connection.prepare_cached("SELECT kind, name, status FROM status")?;
-            let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-            rows.collect()
-        };
-        let rows = run().map_err(|error| self.failed(&error))?;
+        let mut statuses = self.all_statuses()?;
+        statuses.retain(|(_, name), _| name.namespace == namespace);
+        Ok(statuses)
+    }
+
+    /// The statuses of everything as they were reported last.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError::State`]
+    pub fn all_statuses(&self) -> Result<Statuses, OperatorError> {
+        let rows: Vec<(String, String, String)> = self
+            .rows("SELECT kind, name, status FROM status", |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?;
         let mut statuses = Statuses::new();
         for (kind, name, status) in rows {
-            let Some((of, name)) = name.split_once('/') else {
-                continue;
-            };
-            if let (Some(kind), true) = (Kind::from_name(&kind), of == namespace) {
+            if let (Some(kind), Ok(name)) = (Kind::from_name(&kind), name.parse()) {
                 let status = serde_json::from_str(&status).map_err(|error| self.broken(&error))?;
-                statuses.insert((kind, ObjectName::new(of, name)), status);
+                statuses.insert((kind, name), status);
             }
         }
         Ok(statuses)
@@ -431,7 +439,36 @@ impl Store {
             .collect()
     }
 
-    fn execute(&self, sql: &str, values: impl rusqlite::Params) -> Result<(), OperatorError> {
+    /// A number that is another one whenever another process has written something.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError::State`]
+    pub fn written_by_others(&self) -> Result<i64, OperatorError> {
+        self.lock()
+            .pragma_query_value(None, "data_version", |row| row.get(0))
+            .map_err(|error| self.failed(&error))
+    }
+
+    pub(crate) fn rows<T>(
+        &self,
+        sql: &str,
+        read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, OperatorError> {
+        let connection = self.lock();
+        let run = || -> rusqlite::Result<Vec<T>> {
+            let mut select = connection.prepare_cached(sql)?;
+            let rows = select.query_map([], read)?;
+            rows.collect()
+        };
+        run().map_err(|error| self.failed(&error))
+    }
+
+    pub(crate) fn execute(
+        &self,
+        sql: &str,
+        values: impl rusqlite::Params,
+    ) -> Result<(), OperatorError> {
         self.lock()
             .execute(sql, values)
             .map(|_| ())
@@ -487,17 +524,35 @@ impl ControlPlane for Store {
         self.append(entries)
     }
 
-    async fn report(&self, reports: Vec<Report>) -> Result<(), OperatorError> {
+    async fn report(&self, mut reports: Vec<Report>) -> Result<(), OperatorError> {
+        let said = self.said()?;
+        for report in &mut reports {
+            let of = said.get(&(report.kind, report.name.clone()));
+            if let Some(Said {
+                requested: Some(requested),
+                ..
+            }) = of
+            {
+                report.status["lastHandledReconcileAt"] = requested.clone().into();
+            }
+        }
         self.report_statuses(&reports).map(|_| ())
     }
 }
 
 fn create(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch(&format!("BEGIN;{SCHEMA}"))?;
+    connection.execute_batch(&format!("BEGIN;{SCHEMA}{}", said::SCHEMA))?;
     connection.execute(
         "INSERT INTO meta VALUES ('installation', ?1)",
         [Uuid::new_v4().to_string()],
     )?;
+    connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    connection.execute_batch("COMMIT;")
+}
+
+/// A file of the first version.
+fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(&format!("BEGIN;{}", said::SCHEMA))?;
     connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     connection.execute_batch("COMMIT;")
 }

@@ -12,6 +12,7 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -190,13 +191,23 @@ async fn handle(
         client,
         session,
     };
+    // Of the world's clock, as everything here.
+    let date = http_date(shared.clock.now());
     // A listing of a large fleet is work for a while.
     let answering = tokio::task::spawn_blocking(move || {
         let answer = respond(&shared, service, &call, &failures);
         (answer, failures)
     });
     let (answer, failures) = answering.await.map_err(|_| Hangup)?;
-    Ok(send(answer, &failures))
+    let mut response = send(answer, &failures);
+    if let Ok(date) = date.parse() {
+        response.headers_mut().insert("date", date);
+    }
+    Ok(response)
+}
+
+fn http_date(now: Timestamp) -> String {
+    now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
 fn decode(text: &str) -> String {

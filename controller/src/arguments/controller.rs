@@ -1,6 +1,6 @@
 //! How the controller of a cluster is run.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -43,9 +43,15 @@ pub struct Controller {
     /// The folder that repositories are fetched into; default: one for temporary files
     #[arg(long, value_name = "FOLDER", env = "DIARCHY_MIRRORS")]
     pub mirrors: Option<PathBuf>,
-    /// Where `/livez` and `/readyz` are answered
+    /// Where `/livez`, `/readyz` and `/metrics` are answered
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,
+    /// Where questions about fleets are answered, over TLS
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8443")]
+    pub api_listen: SocketAddr,
+    /// The address at which other replicas reach this one; default: the one that it listens at
+    #[arg(long, value_name = "IP", env = "POD_IP")]
+    pub api_address: Option<IpAddr>,
     /// Go by the time of the simulated estates that run for this folder
     #[arg(long, value_name = "FOLDER", hide = true)]
     pub world: Option<PathBuf>,

@@ -6,11 +6,18 @@ use clap::Args;
 use diarchy_core::duration::Span;
 
 /// Where resources are read from.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Repository {
     /// A git repository, a folder within one, or its address: https://…, ssh://…, git@host:path, file://…
     #[arg(value_name = "REPO")]
     pub place: String,
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+/// How resources are read, wherever they are.
+#[derive(Debug, Clone, Args)]
+pub struct Reading {
     /// Read only this folder of it
     #[arg(long, value_name = "PATH")]
     pub path: Option<String>,
@@ -22,7 +29,7 @@ pub struct Repository {
 }
 
 /// How a repository on another machine is fetched, and whose word it must bear.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Git {
     /// Credentials for REPO on another machine, as FOLDER/<key>, such as FOLDER/token
     #[arg(long = "git-secrets", id = "git-secrets", value_name = "FOLDER")]

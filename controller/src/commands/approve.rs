@@ -1,51 +1,103 @@
 //! `diarchy approve`
 
-use diarchy_core::code::Code;
-use diarchy_core::digest::Digest;
-use diarchy_operator::CLOCK;
-use diarchy_operator::store::{GivenApproval, Store};
-use jiff::Timestamp;
+use diarchy_core::digest::{Digest, InvalidDigest};
+use diarchy_core::resource::Kind;
+use diarchy_operator::error::OperatorError;
+use diarchy_operator::store::GivenApproval;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use kube::api::{ListParams, PostParams};
+use kube::core::DynamicObject;
+use kube::{Api, ResourceExt as _};
+use serde_json::json;
 
 use crate::arguments::Approve;
+use crate::cluster::{Connection, failed};
 use crate::failure::{Failure, Outcome};
-use crate::show;
+use crate::{show, state};
 
-/// Notes a person's yes; the loop that runs on the same state takes it at its next pass.
-pub fn run(arguments: &Approve) -> Result<Outcome, Failure> {
-    if !arguments.state.exists() {
-        return Err(Failure::new(
-            Code::StateNotUsable,
-            format!("there is no state file {}", arguments.state.display()),
-            "give the file that `up` was given",
-        ));
-    }
-    let digest: Digest = arguments.digest.parse().map_err(|error| {
-        let error: diarchy_core::digest::InvalidDigest = error;
-        Failure::argument(error.to_string(), "copy it from what `up` shows")
+/// Says a person's yes to what waits.
+pub async fn run(arguments: &Approve) -> Result<Outcome, Failure> {
+    let digest: Digest = arguments.digest.parse().map_err(|error: InvalidDigest| {
+        Failure::argument(
+            error.to_string(),
+            "copy it from what `up` or the Fleet's status shows",
+        )
     })?;
-    let store = Store::open(&arguments.state)?;
-    let Some(revision) = store.waiting_revision(&digest.to_string())? else {
-        return Err(Failure::from(
-            diarchy_operator::error::OperatorError::NothingWaiting(digest.to_string()),
-        ));
+    let told = match &arguments.place.state {
+        Some(file) => of_state(file, digest)?,
+        None => of_cluster(arguments, digest).await?,
     };
-    // A simulated loop has a clock of its own, which it leaves in the state.
-    let at = match store.meta(CLOCK)? {
-        Some(text) => text.parse().unwrap_or_else(|_| Timestamp::now()),
-        None => Timestamp::now(),
+    show::line(&told)?;
+    Ok(Outcome::Same)
+}
+
+/// Notes it; the loop that runs on the same state takes it.
+fn of_state(file: &std::path::Path, digest: Digest) -> Result<String, Failure> {
+    let store = state::open(file)?;
+    let digest = digest.to_string();
+    let Some(revision) = store.waiting_revision(&digest)? else {
+        return Err(Failure::from(OperatorError::NothingWaiting(digest)));
     };
     store.approve(&GivenApproval {
-        digest: digest.to_string(),
+        digest: digest.clone(),
         revision,
         approver: approver(),
-        at,
+        at: state::now(&store)?,
         expires: None,
         id: None,
     })?;
-    show::line(&format!(
+    Ok(format!(
         "Approved {digest}; it counts for 24 hours and for this revision."
-    ))?;
-    Ok(Outcome::Same)
+    ))
+}
+
+/// Makes an Approval for the fleet that waits for this digest.
+async fn of_cluster(arguments: &Approve, digest: Digest) -> Result<String, Failure> {
+    let connection = Connection::new(&arguments.place.cluster).await?;
+    let namespace = connection.namespace.clone();
+    let digest = digest.to_string();
+    let fleets = connection.objects(Kind::Fleet, &namespace);
+    let fleets = fleets.list(&ListParams::default()).await;
+    let fleets = fleets.map_err(|error| failed("fleets cannot be listed", &error))?;
+    let waits = |fleet: &&DynamicObject| fleet.data["status"]["waitingPlan"]["digest"] == digest;
+    let Some(fleet) = fleets.iter().find(waits) else {
+        return Err(Failure::from(OperatorError::NothingWaiting(digest)));
+    };
+    let valid = SignedDuration::try_from(arguments.expires_in.length());
+    let expires = Timestamp::now() + valid.unwrap_or(SignedDuration::MAX);
+    let expires = show::moment(expires);
+    let name = fleet.name_any();
+    let approval = json!({
+        "apiVersion": "diarchy.dev/v1alpha1",
+        "kind": "Approval",
+        "metadata": { "generateName": "plan-", "namespace": namespace },
+        "spec": {
+            "targetRef": { "kind": "Fleet", "name": name, "uid": fleet.uid() },
+            "digest": digest,
+            "approver": whoami(&connection).await?,
+            "expires": expires,
+        },
+    });
+    let approval: DynamicObject = serde_json::from_value(approval)
+        .map_err(|error| Failure::argument(error.to_string(), "report it"))?;
+    let approvals = connection.objects(Kind::Approval, &namespace);
+    let made = approvals.create(&PostParams::default(), &approval).await;
+    let made = made.map_err(|error| failed("it was not approved", &error))?;
+    Ok(format!(
+        "Approved {digest} of Fleet {name} as {}; it counts until {expires} and for this revision.",
+        made.name_any(),
+    ))
+}
+
+/// Who the API server says is asking.
+async fn whoami(connection: &Connection) -> Result<String, Failure> {
+    let reviews: Api<SelfSubjectReview> = Api::all(connection.client.clone());
+    let review = SelfSubjectReview::default();
+    let answer = reviews.create(&PostParams::default(), &review).await;
+    let answer = answer.map_err(|error| failed("who you are is not known", &error))?;
+    let user = answer.status.and_then(|status| status.user_info);
+    Ok(user.and_then(|user| user.username).unwrap_or_default())
 }
 
 /// Who is at the terminal.

@@ -1,12 +1,15 @@
 //! `diarchy controller`
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use diarchy_clock::Clock;
-use diarchy_cluster::{ClusterError, Health, SETTLE, Scope, Setup, SourceSetup, Timing};
+use diarchy_cluster::{ClusterError, Questions, SETTLE, Scope, Setup, SourceSetup, Timing};
 use diarchy_core::duration::Span;
 use diarchy_fleet::endpoints::AllowedEndpoints;
 use diarchy_git::Fetcher;
+use diarchy_web::{Health, Identity, Metrics, ServeError};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -21,8 +24,12 @@ pub async fn run(arguments: Controller) -> Result<Outcome, Failure> {
     let clock = clock(arguments.world.as_deref())?;
     let client = diarchy_cluster::client().await?;
     let health = Health::new();
-    let address = health.clone().serve(arguments.listen).await?;
+    let metrics = Metrics::default();
+    let told = health.clone().serve(arguments.listen, metrics.clone());
+    let address = told.await.map_err(ClusterError::from)?;
     tracing::info!(%address, "health is told");
+    let questions = questions(arguments.api_listen, arguments.api_address).await?;
+    tracing::info!(address = %questions.address, "questions are answered");
     let setup = Setup {
         client,
         namespace: arguments.namespace,
@@ -43,6 +50,8 @@ pub async fn run(arguments: Controller) -> Result<Outcome, Failure> {
                 .unwrap_or_else(|| std::env::temp_dir().join("diarchy-mirrors")),
         },
         health,
+        metrics,
+        questions,
     };
     let (stop, stopped) = oneshot::channel();
     let mut terminated = signal(SignalKind::terminate())?;
@@ -58,6 +67,24 @@ pub async fn run(arguments: Controller) -> Result<Outcome, Failure> {
         .await
         .map_err(ClusterError::into)
         .map(|()| Outcome::Same)
+}
+
+/// Begins to listen for questions, at an address that others can be told.
+async fn questions(listen: SocketAddr, own: Option<IpAddr>) -> Result<Questions, ClusterError> {
+    let failed = |cause| ServeError {
+        address: listen,
+        cause,
+    };
+    let listener = TcpListener::bind(listen).await.map_err(failed)?;
+    let mut address = listener.local_addr().map_err(failed)?;
+    if let Some(own) = own {
+        address.set_ip(own);
+    }
+    Ok(Questions {
+        identity: Identity::new([address.ip()]).map_err(failed)?,
+        listener,
+        address,
+    })
 }
 
 /// The machine's clock, or that of simulated estates.

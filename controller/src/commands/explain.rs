@@ -1,43 +1,25 @@
 //! `diarchy explain`
 
-use diarchy_core::code::Code;
 use diarchy_core::engine::Engine;
 use diarchy_core::explain::{
     self, AssignmentTrace, ClauseTrace, EnrollmentExplanation, Explanation, GroupTrace,
     WorkloadExplanation,
 };
-use diarchy_core::fact::Fact;
-use diarchy_core::inventory::Inventory;
-use diarchy_core::selector::{TextKey, fold};
 use diarchy_core::ternary::Ternary;
 use diarchy_core::workload::{Authority, Workload};
 use diarchy_git::Cache;
 
-use crate::arguments::{Explain, Format};
+use crate::arguments::{Explain, Format, Repository};
+use crate::cluster::{Connection, Controller};
 use crate::failure::{Failure, Outcome};
 use crate::{devices, show, sources};
 
-/// How many devices are named when several answer to a name.
-const MOST_CANDIDATES: usize = 10;
-
 /// Explains why one device is where it is.
 pub async fn run(arguments: &Explain) -> Result<Outcome, Failure> {
-    let reference = arguments.reference.as_deref();
-    let state = arguments.devices.state.as_deref();
-    let mut cache = Cache::default();
-    let loaded = sources::load_valid(&arguments.repository, reference, state, &mut cache).await?;
-    let fleet = sources::choose(&loaded, &arguments.fleet)?;
-    let remembered = devices::remembered(fleet, arguments.devices.state.as_deref())?;
-    let read = devices::read(fleet, &arguments.devices, remembered.as_ref()).await?;
-    let desired = sources::remembering(&fleet.desired, remembered.as_ref());
-    let inventory = sources::columns(read.devices)?;
-    let row = find(&inventory, &arguments.device)?;
-    let engine = Engine::new(&desired, &inventory, read.now);
-    let workloads = match arguments.workload {
-        Some(workload) => vec![workload],
-        None => Workload::ALL.to_vec(),
+    let explanation = match &arguments.place {
+        Some(place) => of_repository(place, arguments).await?,
+        None => of_cluster(arguments).await?,
     };
-    let explanation = explain::explain(&engine, row, &workloads);
     match arguments.output {
         Format::Json => show::json(&explanation)?,
         Format::Text => print(&explanation)?,
@@ -45,38 +27,40 @@ pub async fn run(arguments: &Explain) -> Result<Outcome, Failure> {
     Ok(Outcome::Same)
 }
 
-/// The row of the device with this id, name or serial number.
-pub fn find(inventory: &Inventory, wanted: &str) -> Result<usize, Failure> {
-    let folded = fold(wanted);
-    let is_it = |row: &usize| {
-        let texts = [TextKey::Name, TextKey::SerialNumber];
-        let matches = |key| {
-            let value: Fact<&Box<str>> = inventory.text(key).get(*row);
-            value.known().is_some_and(|text| fold(text) == folded)
-        };
-        fold(inventory.id(*row)) == folded || texts.into_iter().any(matches)
+/// As the controller of a cluster sees it.
+async fn of_cluster(arguments: &Explain) -> Result<Explanation, Failure> {
+    arguments.devices.none_for_cluster()?;
+    let connection = Connection::new(&arguments.asked.cluster).await?;
+    let fleet = connection.choose(&arguments.fleet).await?;
+    let controller = Controller::new(connection, &arguments.asked).await?;
+    let mut terms = vec![("device", arguments.device.as_str())];
+    let workload = arguments.workload.map(Workload::name);
+    terms.extend(workload.map(|workload| ("workload", workload)));
+    controller.ask(&fleet, "explain", &terms).await
+}
+
+async fn of_repository(place: &str, arguments: &Explain) -> Result<Explanation, Failure> {
+    arguments.devices.some_for_repository()?;
+    let repository = Repository {
+        place: place.to_owned(),
+        reading: arguments.reading.clone(),
     };
-    let found: Vec<usize> = (0..inventory.rows()).filter(is_it).collect();
-    match found.as_slice() {
-        [row] => Ok(*row),
-        [] => Err(Failure::new(
-            Code::DeviceNotFound,
-            format!("no device has the id, name or serial number `{wanted}`"),
-            "check the spelling, or that the inventory has it",
-        )),
-        several => {
-            let ids: Vec<&str> = several
-                .iter()
-                .take(MOST_CANDIDATES)
-                .map(|row| inventory.id(*row))
-                .collect();
-            Err(Failure::new(
-                Code::DeviceNotFound,
-                format!("{} devices are called `{wanted}`", several.len()),
-                format!("give the id of one: {}", ids.join(", ")),
-            ))
-        }
-    }
+    let reference = arguments.reference.as_deref();
+    let state = arguments.devices.state.as_deref();
+    let mut cache = Cache::default();
+    let loaded = sources::load_valid(&repository, reference, state, &mut cache).await?;
+    let fleet = sources::choose(&loaded, &arguments.fleet)?;
+    let remembered = devices::remembered(fleet, arguments.devices.state.as_deref())?;
+    let read = devices::read(fleet, &arguments.devices, remembered.as_ref()).await?;
+    let desired = sources::remembering(&fleet.desired, remembered.as_ref());
+    let inventory = sources::columns(read.devices)?;
+    let row = inventory.find(&arguments.device)?;
+    let engine = Engine::new(&desired, &inventory, read.now);
+    let workloads = match arguments.workload {
+        Some(workload) => vec![workload],
+        None => Workload::ALL.to_vec(),
+    };
+    Ok(explain::explain(&engine, row, &workloads))
 }
 
 fn print(explanation: &Explanation) -> Result<(), Failure> {
@@ -106,8 +90,8 @@ fn print_enrollment(explanation: &EnrollmentExplanation) -> Result<(), Failure> 
     show::line("")?;
     show::line(&show::styled(show::HEADING, "Automatic enrolment"))?;
     print_summary(
-        explanation.verdict,
-        explanation.reason,
+        &explanation.verdict,
+        explanation.reason.as_deref(),
         &explanation.summary,
     )?;
     match &explanation.group {
@@ -151,8 +135,8 @@ fn print_workload(explanation: &WorkloadExplanation) -> Result<(), Failure> {
         ))?;
     }
     print_summary(
-        explanation.verdict,
-        explanation.reason,
+        &explanation.verdict,
+        explanation.reason.as_deref(),
         &explanation.summary,
     )?;
     if let Some(holders) = explanation

@@ -1,11 +1,16 @@
 //! What each command does.
 
 mod approve;
+mod check;
 mod controller;
 mod crds;
 mod explain;
+mod get;
 mod inventory;
+mod named;
+mod pause;
 mod plan;
+mod reconcile;
 mod simulate;
 mod up;
 mod validate;
@@ -27,7 +32,12 @@ pub async fn run(command: Command) -> Result<Outcome, Failure> {
         Command::Explain(arguments) => explain::run(&arguments).await,
         Command::Up(arguments) => up::run(&arguments).await,
         Command::Controller(arguments) => controller::run(arguments).await,
-        Command::Approve(arguments) => approve::run(&arguments),
+        Command::Get(arguments) => get::run(&arguments).await,
+        Command::Approve(arguments) => approve::run(&arguments).await,
+        Command::Suspend(arguments) => pause::run(&arguments, true).await,
+        Command::Resume(arguments) => pause::run(&arguments, false).await,
+        Command::Reconcile(arguments) => reconcile::run(&arguments).await,
+        Command::Check(arguments) => check::run(&arguments).await,
         Command::Simulate(arguments) => simulate::run(&arguments).await,
         Command::Inventory(Inventory::Export(arguments)) => inventory::export(&arguments).await,
         Command::Crds(arguments) => crds::run(&arguments),

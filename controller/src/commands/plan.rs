@@ -5,25 +5,62 @@ mod text;
 
 use std::borrow::Cow;
 
-use diarchy_core::accept::WaitReason;
 use diarchy_core::desired::Desired;
-use diarchy_core::digest::Digest;
 use diarchy_core::engine::Engine;
-use diarchy_core::plan::{self, Difference, Plan, PlanDocument};
+use diarchy_core::plan::{self, Difference, Plan, PlanDocument, PlanSummary};
 use diarchy_core::tally::Tally;
 use diarchy_git::Cache;
 use diarchy_operator::memory::Sizes;
 use diarchy_operator::next::NextPass;
+use diarchy_web::{PlanAnswer, Standing, WaitingChanges};
 use serde::Serialize;
 
-use crate::arguments::{self, PlanFormat};
+use crate::arguments::{self, PlanFormat, Repository};
+use crate::cluster::{Connection, Controller};
 use crate::failure::{Failure, Outcome};
 use crate::{devices, show, sources};
 
-/// Shows what a repository would change.
+/// Shows what a repository would change, or what a cluster has would.
 pub async fn run(arguments: &arguments::Plan) -> Result<Outcome, Failure> {
+    match &arguments.place {
+        Some(place) => of_repository(place, arguments).await,
+        None => of_cluster(arguments).await,
+    }
+}
+
+/// Shows what the controller of a cluster would do.
+async fn of_cluster(arguments: &arguments::Plan) -> Result<Outcome, Failure> {
+    arguments.devices.none_for_cluster()?;
+    let connection = Connection::new(&arguments.asked.cluster).await?;
+    let fleet = connection.choose(&arguments.fleet).await?;
+    let controller = Controller::new(connection, &arguments.asked).await?;
+    let answer: PlanAnswer = controller.ask(&fleet, "plan", &[]).await?;
+    let revision = format!("{} of {}", answer.revision, show::moment(answer.at));
+    let report = Report {
+        revision: &revision,
+        summary: &answer.summary,
+        when: When::End,
+        standing: Some(&answer.standing),
+        approve: format!("-n {}", fleet.namespace),
+        change: None,
+        forgotten: false,
+    };
+    match arguments.output {
+        PlanFormat::Json => show::json(&answer.document)?,
+        PlanFormat::Text => text::print(&report)?,
+        PlanFormat::Markdown => markdown::print(&report)?,
+    }
+    Ok(report.outcome())
+}
+
+async fn of_repository(place: &str, arguments: &arguments::Plan) -> Result<Outcome, Failure> {
+    arguments.devices.some_for_repository()?;
+    let repository = &Repository {
+        place: place.to_owned(),
+        reading: arguments.reading.clone(),
+    };
     let mut cache = Cache::default();
-    let (repository, state) = (&arguments.repository, arguments.devices.state.as_deref());
+    let state = arguments.devices.state.as_deref();
     let to = sources::load_valid(repository, arguments.to.as_deref(), state, &mut cache).await?;
     let from = match arguments.from.as_deref() {
         Some(from) => Some(sources::load_valid(repository, Some(from), state, &mut cache).await?),
@@ -58,12 +95,18 @@ pub async fn run(arguments: &arguments::Plan) -> Result<Outcome, Failure> {
         .map(|(old, from)| planned.compared(old, from.revision.display.clone()));
     let report = Report {
         revision,
-        planned: &planned,
+        summary: &planned.summary,
+        when: match planned.next {
+            Some(_) => When::NextPass,
+            None => When::End,
+        },
+        standing: planned.next.as_ref(),
+        approve: "--state FILE".to_owned(),
         change: change.as_ref(),
         forgotten: remembered.is_none() && old.is_none(),
     };
     match arguments.output {
-        PlanFormat::Json => show::json(&report.document())?,
+        PlanFormat::Json => show::json(&document(&planned, &report))?,
         PlanFormat::Text => {
             sources::warn(&to);
             text::print(&report)?;
@@ -77,50 +120,39 @@ pub async fn run(arguments: &arguments::Plan) -> Result<Outcome, Failure> {
 struct Planned<'a> {
     engine: Engine<'a>,
     plan: Plan,
-    tally: Tally,
+    summary: PlanSummary,
     /// Of the next pass: what would wait for a person, and why nothing would be written.
-    next: Option<Next>,
-}
-
-/// What the next pass would leave undone.
-#[derive(Serialize)]
-struct Next {
-    waiting: Option<NextWaiting>,
-    stopped: Option<String>,
-}
-
-/// What would wait for a person.
-#[derive(Serialize)]
-struct NextWaiting {
-    digest: Digest,
-    reason: WaitReason,
-    changes: usize,
+    next: Option<Standing>,
 }
 
 impl<'a> Planned<'a> {
     fn new(engine: Engine<'a>) -> Self {
+        Self::of(Plan::new(&engine), engine)
+    }
+
+    fn of(plan: Plan, engine: Engine<'a>) -> Self {
+        // Without a memory of our own writes every report is as good as the next.
+        let tally = Tally::new(&engine, &|_, _| true);
         Self {
-            plan: Plan::new(&engine),
-            // Without a memory of our own writes every report is as good as the next.
-            tally: Tally::new(&engine, &|_, _| true),
+            summary: PlanSummary::new(&plan, &engine, &tally),
+            plan,
             engine,
             next: None,
         }
     }
 
     fn next(pass: NextPass<'a>) -> Self {
-        let waiting = pass.waiting.map(|waiting| NextWaiting {
-            digest: waiting.digest,
-            reason: waiting.reason,
+        let waiting = pass.waiting.map(|waiting| WaitingChanges {
+            digest: waiting.digest.to_string(),
+            reason: format!("{:?}", waiting.reason),
             changes: waiting.changes.len() + waiting.enrolling.len(),
         });
         Self {
-            plan: pass.plan,
-            next: Some(Next {
+            next: Some(Standing {
                 waiting,
                 stopped: pass.stopped.map(|why| why.to_string()),
             }),
-            ..Self::new(pass.engine)
+            ..Self::of(pass.plan, pass.engine)
         }
     }
 
@@ -150,10 +182,24 @@ struct RevisionChange {
     enrolling: Vec<usize>,
 }
 
+/// Which end a plan is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// The state at which nothing more would change.
+    End,
+    /// What the next pass of the loop would do.
+    NextPass,
+}
+
 /// What is shown.
 struct Report<'a> {
     revision: &'a str,
-    planned: &'a Planned<'a>,
+    summary: &'a PlanSummary,
+    when: When,
+    /// What waits, and why nothing is written, where that is known.
+    standing: Option<&'a Standing>,
+    /// What `diarchy approve` must be told besides the digest.
+    approve: String,
     change: Option<&'a RevisionChange>,
     /// Nobody remembers the last good version of assignments that are gone.
     forgotten: bool,
@@ -168,30 +214,30 @@ struct Document<'a> {
     #[serde(rename = "fromRevision", skip_serializing_if = "Option::is_none")]
     from: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<&'a Next>,
+    next: Option<&'a Standing>,
 }
 
-impl<'a> Report<'a> {
-    fn document(&'a self) -> Document<'a> {
-        let Planned { engine, plan, .. } = self.planned;
-        Document {
-            plan: match self.change {
-                None => PlanDocument::new(plan, engine),
-                Some(change) => {
-                    PlanDocument::of(change.differences.clone(), &change.enrolling, plan, engine)
-                }
-            },
-            revision: self.revision,
-            from: self.change.map(|change| change.from.as_str()),
-            next: self.planned.next.as_ref(),
-        }
+fn document<'a>(planned: &'a Planned<'a>, report: &Report<'a>) -> Document<'a> {
+    let Planned { engine, plan, .. } = planned;
+    Document {
+        plan: match report.change {
+            None => PlanDocument::new(plan, engine),
+            Some(change) => {
+                PlanDocument::of(change.differences.clone(), &change.enrolling, plan, engine)
+            }
+        },
+        revision: report.revision,
+        from: report.change.map(|change| change.from.as_str()),
+        next: planned.next.as_ref(),
     }
+}
 
+impl Report<'_> {
     fn outcome(&self) -> Outcome {
         let is_same = match self.change {
             Some(change) => change.differences.is_empty() && change.enrolling.is_empty(),
             // A hand-over between assignments changes no authority.
-            None => self.planned.plan.changes_nothing(),
+            None => self.summary.changes_nothing(),
         };
         if is_same {
             Outcome::Same

@@ -9,6 +9,7 @@ pub use table::Table;
 use std::io::{self, Write as _};
 
 use anstyle::{AnsiColor, Style};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::failure::ERROR;
@@ -32,6 +33,11 @@ pub fn printable(text: &str) -> String {
     text.replace(char::is_control, "\u{FFFD}")
 }
 
+/// A moment for people, to the second.
+pub fn moment(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
 /// Writes a line to standard output.
 ///
 /// # Errors
@@ -39,6 +45,20 @@ pub fn printable(text: &str) -> String {
 /// Whatever the stream answers, a closed pipe above all.
 pub fn line(text: &str) -> io::Result<()> {
     writeln!(anstream::stdout().lock(), "{text}")
+}
+
+/// Writes a table to standard output.
+///
+/// # Errors
+///
+/// Whatever the stream answers.
+pub fn table(table: &Table) -> io::Result<()> {
+    let lines = table.lines();
+    let mut lines = lines.iter();
+    if let Some(heading) = lines.next() {
+        line(&styled(HEADING, heading))?;
+    }
+    lines.try_for_each(|text| line(text))
 }
 
 /// Writes a value to standard output as one indented JSON document.

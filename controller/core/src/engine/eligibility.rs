@@ -1,6 +1,6 @@
 //! Who can be moved at all.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::desired::{Desired, Prerequisites};
 use crate::fact::Fact;
@@ -9,7 +9,7 @@ use crate::selector::TextKey;
 use crate::version::Version;
 
 /// Why a device cannot be moved; the first that applies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Ineligible {
     /// It runs a server operating system.
     NotAWindowsClient,

@@ -104,6 +104,12 @@ impl<'a> Engine<'a> {
         self
     }
 
+    /// Whom the rollouts have admitted.
+    #[must_use]
+    pub fn into_admitted(self) -> Admitted {
+        self.admitted
+    }
+
     /// What git asks for.
     #[must_use]
     pub fn desired(&self) -> &'a Desired {

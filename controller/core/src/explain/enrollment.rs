@@ -1,19 +1,21 @@
 //! Why a device joins the pilot of automatic enrolment or not.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 
 use super::trace::{self, GroupTrace};
 use crate::engine::{BlockReason, Engine, Enrolling};
 use crate::explain::sentence::ineligible;
 
 /// Everything that decides whether one device joins the pilot of automatic enrolment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EnrollmentExplanation {
     /// What would become of it, in a word: `NotAsked`, `Member`, `Joins`, `Blocked`.
-    pub verdict: &'static str,
+    pub verdict: Cow<'static, str>,
     /// Why, in a word, where it is blocked.
-    pub reason: Option<&'static str>,
+    pub reason: Option<Cow<'static, str>>,
     /// The same as a sentence.
     pub summary: String,
     /// How the policy's pilot group comes to contain the device or not; null where it is missing.
@@ -48,8 +50,8 @@ pub(super) fn explain(engine: &Engine<'_>, row: usize) -> Option<EnrollmentExpla
         ),
     };
     Some(EnrollmentExplanation {
-        verdict,
-        reason,
+        verdict: verdict.into(),
+        reason: reason.map(Cow::Borrowed),
         summary,
         group: pilot.group.map(|group| trace::group(engine, row, group)),
     })

@@ -7,7 +7,9 @@ mod trace;
 pub use enrollment::EnrollmentExplanation;
 pub use trace::{ClauseTrace, EntryTrace, GroupTrace};
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 
 use crate::desired::{AssignmentIndex, Force};
 use crate::engine::{BlockReason, Engine, Ineligible, Outcome, Verdict};
@@ -17,7 +19,7 @@ use crate::ternary::Ternary;
 use crate::workload::{Authority, Slider, Workload};
 
 /// Everything that decides about one device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Explanation {
     /// Its id.
@@ -38,7 +40,7 @@ pub struct Explanation {
 }
 
 /// Everything that decides about one device and one workload.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkloadExplanation {
     /// The workload.
@@ -54,9 +56,9 @@ pub struct WorkloadExplanation {
     /// Who has it by the device's own report; null where that says nothing.
     pub observed: Option<Authority>,
     /// What would become of it, in a word: Unmanaged, Settled, Kept, Change, HandOver, Blocked.
-    pub verdict: &'static str,
+    pub verdict: Cow<'static, str>,
     /// Why, in a word, where it is blocked.
-    pub reason: Option<&'static str>,
+    pub reason: Option<Cow<'static, str>>,
     /// The assignment that decides, as a plan names it.
     pub because: Option<String>,
     /// The same as a sentence.
@@ -66,7 +68,7 @@ pub struct WorkloadExplanation {
 }
 
 /// What one assignment has to say about one device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AssignmentTrace {
     /// The assignment, as a plan names it.
@@ -79,7 +81,7 @@ pub struct AssignmentTrace {
     /// Higher wins.
     pub priority: i32,
     /// How far it counts.
-    pub force: &'static str,
+    pub force: Cow<'static, str>,
     /// Whether its group contains the device.
     pub contains: Ternary,
     /// Whether its own collection has the device; null where that was not read.
@@ -134,9 +136,9 @@ fn explain_workload(engine: &Engine<'_>, row: usize, workload: Workload) -> Work
         assigned,
         holders: holders.map(|holders| holders.iter().map(ToString::to_string).collect()),
         observed: observed(engine, row, workload),
-        verdict: verdict_word(&verdict),
+        verdict: verdict_word(&verdict).into(),
         reason: match &verdict {
-            Verdict::Blocked { reason, .. } => Some(reason.name()),
+            Verdict::Blocked { reason, .. } => Some(reason.name().into()),
             _ => None,
         },
         because: because(&verdict).map(name),
@@ -192,11 +194,11 @@ fn trace_assignment(
         workload: assignment.workload,
         authority: assignment.authority,
         priority: assignment.priority,
-        force: match assignment.force {
+        force: Cow::Borrowed(match assignment.force {
             Force::InForce => "InForce",
             Force::Frozen(_) => "Frozen",
             Force::Observing => "Observing",
-        },
+        }),
         contains: engine.contains(index, row),
         placed: engine
             .holding(row, workload)

@@ -1,6 +1,6 @@
 //! How a group comes to contain a device, clause by clause.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::desired::GroupIndex;
 use crate::engine::{Engine, StaticMatch};
@@ -16,7 +16,7 @@ const DEEPEST: usize = 32;
 const MOST_ITEMS: usize = 8;
 
 /// How a group comes to contain a device or not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GroupTrace {
     /// The group; `None` is one that is missing or invalid, whose members nobody knows.
@@ -24,21 +24,21 @@ pub struct GroupTrace {
     /// Whether it contains the device.
     pub contains: Ternary,
     /// The clauses of its selector, all of which must hold.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clauses: Vec<ClauseTrace>,
     /// The entries of its list of devices that concern this one.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<EntryTrace>,
     /// The groups it includes.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<Self>,
     /// The groups it excludes.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<Self>,
 }
 
 /// One clause, asked about one device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClauseTrace {
     /// The clause: `country In [FR, DE]`.
@@ -50,7 +50,7 @@ pub struct ClauseTrace {
 }
 
 /// One entry of a list of devices that names, or may name, the device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EntryTrace {
     /// As it is written.

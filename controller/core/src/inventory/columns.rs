@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::fact::Fact;
 use crate::inventory::column::{Flag, SetColumn, TextColumn, TimeColumn, WordColumn};
 use crate::inventory::{Device, Holder, Mdm};
-use crate::selector::{SetKey, TextKey, TimeKey};
+use crate::selector::{SetKey, TextKey, TimeKey, fold};
 use crate::workload::Workload;
 
 /// A fleet's devices as columns, one row each, sorted by id.
@@ -48,7 +48,72 @@ pub struct Inventory {
 #[error("there is more than one device `{0}`")]
 pub struct DuplicateId(pub String);
 
+/// How many devices are named when several answer to a name.
+const MOST_CANDIDATES: usize = 10;
+
+/// No device is meant, or nobody can say which.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotOneDevice {
+    /// None answers to the name.
+    #[error("no device has the id, name or serial number `{0}`")]
+    None(String),
+    /// Several do.
+    #[error("{devices} devices are called `{wanted}`")]
+    Several {
+        /// What was asked for.
+        wanted: String,
+        /// How many there are.
+        devices: usize,
+        /// The ids of the first.
+        ids: Vec<String>,
+    },
+}
+
+impl NotOneDevice {
+    /// How to mend it, without a full stop.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::None(_) => "check the spelling, or that the inventory has it".to_owned(),
+            Self::Several { ids, .. } => format!("give the id of one: {}", ids.join(", ")),
+        }
+    }
+}
+
 impl Inventory {
+    /// The row of the one device with this id, name or serial number, in upper or lower case.
+    ///
+    /// # Errors
+    ///
+    /// [`NotOneDevice`] when there is none, or more than one.
+    pub fn find(&self, wanted: &str) -> Result<usize, NotOneDevice> {
+        let folded = fold(wanted);
+        let is_it = |row: &usize| {
+            let matches = |key| {
+                let value: Fact<&Box<str>> = self.text(key).get(*row);
+                value.known().is_some_and(|text| fold(text) == folded)
+            };
+            fold(self.id(*row)) == folded
+                || [TextKey::Name, TextKey::SerialNumber]
+                    .into_iter()
+                    .any(matches)
+        };
+        let found: Vec<usize> = (0..self.rows()).filter(is_it).collect();
+        match found.as_slice() {
+            [row] => Ok(*row),
+            [] => Err(NotOneDevice::None(wanted.to_owned())),
+            several => Err(NotOneDevice::Several {
+                wanted: wanted.to_owned(),
+                devices: several.len(),
+                ids: several
+                    .iter()
+                    .take(MOST_CANDIDATES)
+                    .map(|row| self.id(*row).to_owned())
+                    .collect(),
+            }),
+        }
+    }
+
     /// The columns of `devices`, in whatever order they come.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ mod device;
 mod ndjson;
 
 pub use column::{Cell, Flag, SetColumn, TextColumn, TimeColumn, WordColumn};
-pub use columns::{DuplicateId, Inventory};
+pub use columns::{DuplicateId, Inventory, NotOneDevice};
 pub use device::{
     ClientHealth, Compliance, Device, Holder, IntuneRecord, InvalidHolder, JoinType, Mdm,
     SiteRecord,

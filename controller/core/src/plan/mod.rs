@@ -2,9 +2,14 @@
 
 mod difference;
 mod document;
+mod summary;
 
 pub use difference::{Difference, differences};
 pub use document::PlanDocument;
+pub use summary::{
+    AssignmentLine, AssignmentState, BlockedLine, EnrollmentLine, PlanSummary, Still,
+    WorkloadCounts, WorkloadLine,
+};
 
 use std::collections::BTreeSet;
 

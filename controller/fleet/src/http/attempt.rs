@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use reqwest::header::{HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 
 use super::retry::Repeat;
 use super::{Answer, Authorization, Call, trust};
@@ -191,11 +191,10 @@ pub(crate) async fn attempt(
     }
     let mut response = request.send().await?;
     let status = response.status();
-    let retry_after = response
-        .headers()
-        .get(RETRY_AFTER)
-        .and_then(|header| header.to_str().ok())
-        .map(str::to_owned);
+    let (retry_after, date) = (
+        text_of(response.headers(), &RETRY_AFTER),
+        text_of(response.headers(), &DATE),
+    );
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         if body.len() + chunk.len() > longest {
@@ -206,6 +205,13 @@ pub(crate) async fn attempt(
     Ok(Answer {
         status,
         retry_after,
+        date,
         body,
     })
+}
+
+/// A header that is text.
+pub(crate) fn text_of(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let header = headers.get(name)?.to_str().ok()?;
+    Some(header.to_owned())
 }

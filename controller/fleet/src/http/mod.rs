@@ -10,7 +10,7 @@ mod pace;
 pub(crate) mod retry;
 mod trust;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use diarchy_clock::Clock;
@@ -151,6 +151,7 @@ pub(crate) fn host_of(url: &Url) -> String {
 pub(crate) struct Answer {
     pub status: StatusCode,
     pub retry_after: Option<String>,
+    pub date: Option<String>,
     pub body: Vec<u8>,
 }
 
@@ -170,6 +171,14 @@ struct Inner {
     patience: Patience,
     pacer: Pacer,
     counters: Arc<Counters>,
+    /// How far the service's clock was ahead of ours at its last answer.
+    ahead: Mutex<Option<SignedDuration>>,
+}
+
+impl Inner {
+    fn ahead(&self) -> MutexGuard<'_, Option<SignedDuration>> {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Transport {
@@ -211,6 +220,7 @@ impl Transport {
                 patience: options.patience,
                 pacer: Pacer::new(options.pace),
                 counters,
+                ahead: Mutex::default(),
             }),
         })
     }
@@ -224,6 +234,11 @@ impl Transport {
     #[must_use]
     pub fn throttled_until(&self) -> Option<Timestamp> {
         self.inner.pacer.paused_until(self.inner.clock.now())
+    }
+
+    /// How far the service's clock was ahead of ours at its last answer, to a second.
+    pub(crate) fn ahead(&self) -> Option<SignedDuration> {
+        *self.inner.ahead()
     }
 
     /// Sends `call`, again if it may be and as long as patience lasts, and returns what a 2xx
@@ -319,7 +334,11 @@ impl Transport {
             _ => attempt::attempt(&inner.http, call, longest).await,
         };
         match &result {
-            Ok(answer) => legs.count(Outcome::Status(answer.status.as_u16())),
+            Ok(answer) => {
+                legs.count(Outcome::Status(answer.status.as_u16()));
+                let date = answer.date.as_deref().and_then(retry::http_date);
+                *inner.ahead() = date.map(|date| date.duration_since(inner.clock.now()));
+            }
             Err(fault) => {
                 debug!(%fault, "no answer");
                 if fault.is_lost() {

@@ -60,17 +60,21 @@ pub(crate) fn retry_after(header: &str, now: Timestamp) -> Option<Duration> {
     if let Ok(seconds) = header.parse::<f64>() {
         return Duration::try_from_secs_f64(seconds).ok();
     }
-    let date = header.strip_suffix("GMT").map_or_else(
-        || header.to_owned(),
-        |without_zone| format!("{without_zone}+0000"),
-    );
-    let date = rfc2822::parse(&date).ok()?.timestamp();
-    let left = date.duration_since(now);
+    let left = http_date(header)?.duration_since(now);
     Some(if left > SignedDuration::ZERO {
         left.unsigned_abs()
     } else {
         Duration::ZERO
     })
+}
+
+/// Reads an HTTP date.
+pub(crate) fn http_date(text: &str) -> Option<Timestamp> {
+    let date = text.trim().strip_suffix("GMT").map_or_else(
+        || text.to_owned(),
+        |without_zone| format!("{without_zone}+0000"),
+    );
+    Some(rfc2822::parse(&date).ok()?.timestamp())
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use diarchy_clock::Clock;
 use diarchy_core::fact::Fact;
 use futures::stream;
 use futures::{FutureExt, StreamExt};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tracing::warn;
 use url::Url;
@@ -140,6 +140,31 @@ impl SiteClient {
     #[must_use]
     pub fn throttled_until(&self) -> Option<Timestamp> {
         self.transport.throttled_until()
+    }
+
+    /// How far the site's clock was ahead of ours at its last answer, to a second.
+    pub(crate) fn ahead(&self) -> Option<SignedDuration> {
+        self.transport.ahead()
+    }
+
+    /// The classes without which nobody can be moved. Those of hardware inventory are not among them:
+    /// not every site collects them.
+    pub(crate) fn readable() -> [Endpoint; 7] {
+        [
+            SITE,
+            COLLECTIONS,
+            readable("/wmi/SMS_R_System"),
+            readable("/wmi/SMS_CombinedDeviceResources"),
+            readable("/wmi/SMS_Client_ComanagementState"),
+            MEMBERS,
+            DEPLOYMENTS,
+        ]
+    }
+
+    /// Asks for the first entity of a class.
+    pub(crate) async fn first(&self, endpoint: Endpoint) -> Result<Vec<u8>, EstateError> {
+        let path = endpoint.template.trim_start_matches('/');
+        self.get(endpoint, &format!("{path}?$top=1")).await
     }
 
     /// The clock that every wait goes by.
@@ -383,8 +408,13 @@ impl SiteClient {
 
     async fn get(&self, endpoint: Endpoint, path: &str) -> Result<Vec<u8>, EstateError> {
         let mut failure = None;
+        let (path, query) = match path.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (path, None),
+        };
         for (at, base) in self.bases_from_current() {
-            let url = endpoint_under(base, path);
+            let mut url = endpoint_under(base, path);
+            url.set_query(query);
             let mut call = Call::get(url, endpoint, self.authorization.clone());
             if path.ends_with("$metadata") {
                 call.headers = vec![("accept", "application/xml")];

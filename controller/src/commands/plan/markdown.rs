@@ -4,19 +4,16 @@ use super::Report;
 use super::text::{conclusion, enrollment, notices, numbers};
 use crate::failure::Failure;
 use crate::show::{self, count};
-use diarchy_core::workload::Workload;
 
 /// How many differences are listed before the rest is only counted.
 const MOST_LISTED: usize = 50;
 
 /// Prints the plan.
 pub fn print(report: &Report<'_>) -> Result<(), Failure> {
-    let planned = report.planned;
-    let desired = planned.engine.desired();
-    show::line(&format!("### Diarchy: fleet `{}`", desired.fleet))?;
+    show::line(&format!("### Diarchy: fleet `{}`", report.summary.fleet))?;
     show::line("")?;
     match report.change {
-        None => show::line(&format!("`{}`: {}", report.revision, conclusion(planned)))?,
+        None => show::line(&format!("`{}`: {}", report.revision, conclusion(report)))?,
         Some(change) => show::line(&format!(
             "From `{}` to `{}`: **{}** devices and workloads would end elsewhere.",
             change.from,
@@ -29,7 +26,7 @@ pub fn print(report: &Report<'_>) -> Result<(), Failure> {
         show::line(&format!("> **{warning}**"))?;
     }
     print_workloads(report)?;
-    if let Some(line) = enrollment(planned) {
+    if let Some(line) = enrollment(report.summary) {
         show::line("")?;
         show::line(&line)?;
     }
@@ -42,14 +39,14 @@ fn print_workloads(report: &Report<'_>) -> Result<(), Failure> {
         "| workload | slider | in pilot | joining | leaving | handed over | blocked | then in pilot |",
     )?;
     show::line("|---|---|--:|--:|--:|--:|--:|--:|")?;
-    let planned = report.planned;
-    for workload in Workload::ALL {
-        let Some(slider) = planned.engine.desired().slider(workload) else {
+    for line in &report.summary.workloads {
+        let Some(slider) = line.slider else {
             continue;
         };
-        let numbers = numbers(planned, workload).map(count);
+        let numbers = numbers(line).map(count);
         show::line(&format!(
-            "| {workload} | {slider} | {} |",
+            "| {} | {slider} | {} |",
+            line.workload,
             numbers.join(" | ")
         ))?;
     }

@@ -1,12 +1,11 @@
 //! A plan as tables.
 
-use std::collections::BTreeMap;
-
-use diarchy_core::desired::{AssignmentIndex, Force, FrozenBy};
 use diarchy_core::guardrail::{Guardrail, Judgement};
-use diarchy_core::workload::{Authority, Slider, Workload};
+use diarchy_core::plan::{AssignmentState, PlanSummary, Still, WorkloadCounts, WorkloadLine};
+use diarchy_core::workload::Slider;
+use diarchy_web::Standing;
 
-use super::{Planned, Report, RevisionChange};
+use super::{Report, RevisionChange, When};
 use crate::failure::Failure;
 use crate::show::{self, Table, count, plural};
 
@@ -15,19 +14,19 @@ const MOST_LISTED: usize = 20;
 
 /// Prints the plan.
 pub fn print(report: &Report<'_>) -> Result<(), Failure> {
-    let planned = report.planned;
+    let summary = report.summary;
     show::line(&headline(report))?;
     show::line("")?;
-    print_table(&workloads(planned))?;
-    if !planned.engine.desired().assignments.is_empty() {
+    show::table(&workloads(summary))?;
+    if !summary.assignments.is_empty() {
         show::line("")?;
-        print_table(&assignments(planned))?;
+        show::table(&assignments(summary))?;
     }
-    if !planned.plan.blocked.is_empty() {
+    if !summary.blocked.is_empty() {
         show::line("")?;
-        print_table(&blocked(planned))?;
+        show::table(&blocked(summary))?;
     }
-    if let Some(line) = enrollment(planned) {
+    if let Some(line) = enrollment(summary) {
         show::line("")?;
         show::line(&line)?;
     }
@@ -38,35 +37,27 @@ pub fn print(report: &Report<'_>) -> Result<(), Failure> {
     for line in notices(report) {
         show::line(&show::styled(show::NOTICE, line))?;
     }
-    show::line(&conclusion(planned))?;
-    Ok(())
-}
-
-fn print_table(table: &Table) -> Result<(), Failure> {
-    let lines = table.lines();
-    let mut lines = lines.iter();
-    if let Some(heading) = lines.next() {
-        show::line(&show::styled(show::HEADING, heading))?;
-    }
-    for line in lines {
-        show::line(line)?;
-    }
+    show::line(&conclusion(report))?;
     Ok(())
 }
 
 fn headline(report: &Report<'_>) -> String {
-    let Planned { engine, plan, .. } = report.planned;
+    let PlanSummary {
+        fleet,
+        devices,
+        eligible,
+        ..
+    } = report.summary;
     format!(
-        "Fleet {} at {}: {}, {} of them can be moved",
-        engine.desired().fleet,
+        "Fleet {fleet} at {}: {}, {} of them can be moved",
         report.revision,
-        plural(plan.devices, "device"),
-        count(plan.eligible),
+        plural(*devices, "device"),
+        count(*eligible),
     )
 }
 
 /// One row for each workload.
-pub fn workloads(planned: &Planned<'_>) -> Table {
+fn workloads(summary: &PlanSummary) -> Table {
     let mut table = Table::new(&[
         "WORKLOAD",
         "SLIDER",
@@ -77,48 +68,36 @@ pub fn workloads(planned: &Planned<'_>) -> Table {
         "BLOCKED",
         "THEN IN PILOT",
     ]);
-    for workload in Workload::ALL {
-        let slider = planned.engine.desired().slider(workload);
-        let name = slider.map_or("not managed", Slider::name);
-        if slider != Some(Slider::PilotIntune) {
-            // No assignment decides, so there is nothing to count.
-            table.row([workload.name().into(), name.into()]);
-            continue;
+    for line in &summary.workloads {
+        let name = line.slider.map_or("not managed", Slider::name);
+        let mut row = vec![line.workload.name().into(), name.into()];
+        // Where no assignment decides, there is nothing to count.
+        if line.counts.is_some() {
+            row.extend(numbers(line).map(Into::into));
         }
-        let [in_pilot, joining, leaving, handed_over, blocked, then] = numbers(planned, workload);
-        table.row([
-            workload.name().into(),
-            name.into(),
-            in_pilot.into(),
-            joining.into(),
-            leaving.into(),
-            handed_over.into(),
-            blocked.into(),
-            then.into(),
-        ]);
+        table.row(row);
     }
     table
 }
 
 /// The numbers of a workload: in the pilot, joining, leaving, handed over, blocked, then in the pilot.
-pub fn numbers(planned: &Planned<'_>, workload: Workload) -> [usize; 6] {
-    let counts = planned.tally.workloads[workload.index()];
-    let joining = planned.plan.count_of(workload, Authority::Intune);
-    let leaving = planned
-        .plan
-        .count_of(workload, Authority::ConfigurationManager);
-    [
-        counts.assigned,
+pub fn numbers(line: &WorkloadLine) -> [usize; 6] {
+    let Some(counts) = line.counts else {
+        return [0; 6];
+    };
+    let WorkloadCounts {
+        in_pilot,
         joining,
         leaving,
-        planned.plan.handed_over(workload),
-        counts.blocked,
-        counts.assigned + joining - leaving,
-    ]
+        handed_over,
+        blocked,
+    } = counts;
+    let then = counts.then_in_pilot();
+    [in_pilot, joining, leaving, handed_over, blocked, then]
 }
 
 /// One row for each assignment.
-pub fn assignments(planned: &Planned<'_>) -> Table {
+fn assignments(summary: &PlanSummary) -> Table {
     let mut table = Table::new(&[
         "ASSIGNMENT",
         "WORKLOAD",
@@ -131,51 +110,40 @@ pub fn assignments(planned: &Planned<'_>) -> Table {
         "BLOCKED",
         "HELD",
     ]);
-    let desired = planned.engine.desired();
-    for (at, assignment) in desired.assignments.iter().enumerate() {
-        let counts = planned.tally.assignments[at];
+    for line in &summary.assignments {
         table.row([
-            assignment.name.name.as_str().into(),
-            assignment.workload.name().into(),
-            assignment.authority.name().into(),
-            assignment.priority.to_string().into(),
-            state(planned, AssignmentIndex(at)).into(),
-            counts.selected.into(),
-            counts.eligible.into(),
-            planned
-                .plan
-                .count_because(&planned.engine, AssignmentIndex(at))
-                .into(),
-            counts.blocked.into(),
-            counts.held.into(),
+            line.name.as_str().into(),
+            line.workload.name().into(),
+            line.authority.name().into(),
+            line.priority.to_string().into(),
+            state(line.state).into(),
+            line.selected.into(),
+            line.eligible.into(),
+            line.moving.into(),
+            line.blocked.into(),
+            line.held.into(),
         ]);
     }
     table
 }
 
-fn state(planned: &Planned<'_>, index: AssignmentIndex) -> String {
-    let desired = planned.engine.desired();
-    let assignment = desired.assignment(index);
-    let state = match assignment.force {
-        Force::Observing => {
-            let watched = planned.tally.assignments[index.0].watched;
+fn state(state: AssignmentState) -> String {
+    let state = match state {
+        AssignmentState::Observing(watched) => {
             return format!("observing, would move at most {}", count(watched));
         }
-        Force::Frozen(FrozenBy::Suspend) => "suspended",
-        Force::Frozen(FrozenBy::Pause) => "paused",
-        Force::Frozen(FrozenBy::Requires) => "waits for requires",
-        Force::Frozen(FrozenBy::Invalid) => "invalid",
-        Force::InForce if desired.slider(assignment.workload).is_none() => "no effect",
-        Force::InForce => "in force",
+        AssignmentState::Suspended => "suspended",
+        AssignmentState::Paused => "paused",
+        AssignmentState::WaitsForRequires => "waits for requires",
+        AssignmentState::Invalid => "invalid",
+        AssignmentState::NoEffect => "no effect",
+        AssignmentState::InForce => "in force",
     };
     state.to_owned()
 }
 
-/// Why something is blocked, and the assignment concerned.
-type Cause = (&'static str, Workload, Option<AssignmentIndex>);
-
 /// One row for each reason and assignment.
-pub fn blocked(planned: &Planned<'_>) -> Table {
+fn blocked(summary: &PlanSummary) -> Table {
     let mut table = Table::new(&[
         "BLOCKED BY",
         "WORKLOAD",
@@ -183,21 +151,13 @@ pub fn blocked(planned: &Planned<'_>) -> Table {
         "DEVICES",
         "FOR EXAMPLE",
     ]);
-    let mut causes: BTreeMap<Cause, (usize, usize)> = BTreeMap::new();
-    for blocked in &planned.plan.blocked {
-        let cause = (blocked.reason.name(), blocked.workload, blocked.because);
-        causes.entry(cause).or_insert((0, blocked.row)).0 += 1;
-    }
-    for ((reason, workload, because), (devices, example)) in causes {
-        let because = because.map_or("several", |index| {
-            &planned.engine.desired().assignment(index).name.name
-        });
+    for line in &summary.blocked {
         table.row([
-            reason.into(),
-            workload.name().into(),
-            because.into(),
-            devices.into(),
-            planned.engine.inventory().id(example).into(),
+            line.reason.as_str().into(),
+            line.workload.name().into(),
+            line.because.as_deref().unwrap_or("several").into(),
+            line.devices.into(),
+            line.example.as_str().into(),
         ]);
     }
     table
@@ -234,7 +194,7 @@ fn print_change(change: &RevisionChange) -> Result<(), Failure> {
             difference.because.as_str().into(),
         ]);
     }
-    print_table(&table)?;
+    show::table(&table)?;
     if let Some(more) = differences
         .len()
         .checked_sub(MOST_LISTED)
@@ -250,17 +210,12 @@ fn print_change(change: &RevisionChange) -> Result<(), Failure> {
 }
 
 /// Who would join the pilot of automatic enrolment, and what keeps others from it.
-pub fn enrollment(planned: &Planned<'_>) -> Option<String> {
-    let plan = &planned.plan;
-    let policy = planned.engine.desired().policy.as_ref()?;
-    let collection = &policy.enrollment_pilot.as_ref()?.collection;
-    let mut reasons: BTreeMap<&'static str, usize> = BTreeMap::new();
-    for (_, reason) in &plan.not_enrolling {
-        *reasons.entry(reason.name()).or_default() += 1;
-    }
-    let blocked: Vec<String> = reasons
-        .into_iter()
-        .map(|(reason, devices)| format!("{reason} {}", count(devices)))
+pub fn enrollment(summary: &PlanSummary) -> Option<String> {
+    let line = summary.enrollment.as_ref()?;
+    let blocked: Vec<String> = line
+        .blocked
+        .iter()
+        .map(|(reason, devices)| format!("{reason} {}", count(*devices)))
         .collect();
     let but = if blocked.is_empty() {
         String::new()
@@ -268,44 +223,54 @@ pub fn enrollment(planned: &Planned<'_>) -> Option<String> {
         format!("; others would, but for: {}", blocked.join(", "))
     };
     Some(format!(
-        "Automatic enrolment: {} would join {collection}{but}.",
-        plural(plan.enrolling.len(), "device"),
+        "Automatic enrolment: {} would join {}{but}.",
+        plural(line.joining, "device"),
+        line.collection,
     ))
 }
 
 /// What a reader must know besides the numbers: what would wait, what stands still, and what nobody
 /// can know here.
 pub fn notices(report: &Report<'_>) -> Vec<String> {
-    let planned = report.planned;
-    let retained = planned.plan.retained;
+    let summary = report.summary;
+    let retained = summary.retained;
     let forgotten = (report.forgotten && retained > 0).then(|| {
         format!(
             "{} would stay where assignments that are gone have put them; whether one of those said `onDelete: Revert` only the state of the loop knows: give --state, or --from.",
             devices_and_workloads(retained),
         )
     });
-    let Some(next) = &planned.next else {
-        let exceeded = planned.plan.guardrails.iter();
+    let Some(standing) = report.standing else {
+        let exceeded = summary.guardrails.iter();
         let exceeded = exceeded.filter(|judgement| judgement.exceeded);
         return exceeded
             .map(would_wait)
-            .chain(standing_still(planned))
+            .chain(summary.still.iter().map(standing_still))
             .chain(forgotten)
             .collect();
     };
-    let stopped = next
-        .stopped
-        .iter()
-        .map(|why| format!("The next pass would write nothing: {why}."));
-    let waiting = next.waiting.iter().map(|waiting| {
+    let (writes, waits) = match report.when {
+        When::NextPass => ("The next pass would write nothing", "would wait"),
+        When::End if is_one(standing) => ("Nothing is written", "waits"),
+        When::End => ("Nothing is written", "wait"),
+    };
+    let stopped = standing.stopped.iter();
+    let stopped = stopped.map(|why| format!("{writes}: {why}."));
+    let waiting = standing.waiting.iter().map(|waiting| {
         format!(
-            "{} would wait for a person ({:?}): diarchy approve {} --state FILE",
+            "{} {waits} for a person ({}): diarchy approve {} {}",
             plural(waiting.changes, "change"),
             waiting.reason,
             waiting.digest,
+            report.approve,
         )
     });
     stopped.chain(waiting).chain(forgotten).collect()
+}
+
+fn is_one(standing: &Standing) -> bool {
+    let waiting = standing.waiting.as_ref();
+    waiting.is_some_and(|waiting| waiting.changes == 1)
 }
 
 fn devices_and_workloads(number: usize) -> String {
@@ -331,63 +296,51 @@ fn would_wait(judgement: &Judgement) -> String {
 }
 
 /// Why nothing of the plan would be written for now.
-fn standing_still(planned: &Planned<'_>) -> Vec<String> {
-    let desired = planned.engine.desired();
-    let mut lines = Vec::new();
-    if desired.suspend {
-        lines.push("The fleet is suspended: nothing would be written to its estate.".to_owned());
+fn standing_still(still: &Still) -> String {
+    match still {
+        Still::Suspended => {
+            "The fleet is suspended: nothing would be written to its estate.".to_owned()
+        }
+        Still::Observed => {
+            "The fleet is only observed: nothing would be written to its estate.".to_owned()
+        }
+        Still::Frozen { name, to } => {
+            format!("Freeze `{name}` lasts until {to}: nothing would be written before.")
+        }
     }
-    if desired.mode == diarchy_core::desired::Mode::Observe {
-        lines
-            .push("The fleet is only observed: nothing would be written to its estate.".to_owned());
-    }
-    if let Some(freeze) = desired.guardrails.open_freeze(planned.engine.now()) {
-        lines.push(format!(
-            "Freeze `{}` lasts until {}: nothing would be written before.",
-            freeze.name, freeze.to
-        ));
-    }
-    lines
 }
 
 /// What it comes to, in one sentence.
-pub fn conclusion(planned: &Planned<'_>) -> String {
-    let plan = &planned.plan;
-    let when = match planned.next {
-        Some(_) => "The next pass would",
-        None => "Would",
+pub fn conclusion(report: &Report<'_>) -> String {
+    let summary = report.summary;
+    let when = match report.when {
+        When::NextPass => "The next pass would",
+        When::End => "Would",
     };
-    if plan.is_empty() {
-        return match planned.next {
-            Some(_) => "Nothing would change in the next pass.".to_owned(),
-            None => "Nothing would change.".to_owned(),
+    if summary.is_empty() {
+        return match report.when {
+            When::NextPass => "Nothing would change in the next pass.".to_owned(),
+            When::End => "Nothing would change.".to_owned(),
         };
     }
-    let (joining, leaving) = (
-        plan.count_to(Authority::Intune),
-        plan.count_to(Authority::ConfigurationManager),
-    );
     let mut parts = Vec::new();
-    if joining > 0 {
-        parts.push(format!("move {} to Intune", count(joining)));
+    if summary.joining > 0 {
+        parts.push(format!("move {} to Intune", count(summary.joining)));
     }
-    if leaving > 0 {
-        parts.push(format!("move {} to ConfigurationManager", count(leaving)));
+    if summary.leaving > 0 {
+        let leaving = count(summary.leaving);
+        parts.push(format!("move {leaving} to ConfigurationManager"));
     }
-    if !plan.hand_overs.is_empty() {
-        let handed = count(plan.hand_overs.len());
+    if summary.handed_over > 0 {
+        let handed = count(summary.handed_over);
         parts.push(format!("hand {handed} over between assignments"));
     }
     let moves =
         (!parts.is_empty()).then(|| format!("{} (devices and workloads)", parts.join(", ")));
-    let enrolling = (!plan.enrolling.is_empty()).then(|| {
-        let devices = plural(plan.enrolling.len(), "device");
+    let enrolling = (summary.enrolling() > 0).then(|| {
+        let devices = plural(summary.enrolling(), "device");
         format!("have {devices} join the pilot of automatic enrolment")
     });
     let what: Vec<String> = moves.into_iter().chain(enrolling).collect();
-    format!(
-        "{when} {}. {}",
-        what.join(", and "),
-        plan.digest(&planned.engine)
-    )
+    format!("{when} {}. {}", what.join(", and "), summary.digest)
 }

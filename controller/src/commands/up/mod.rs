@@ -40,7 +40,7 @@ pub async fn run(arguments: &Up) -> Result<Outcome, Failure> {
         origin: origin(arguments, remote, ground.fetched.take()),
         options: Options {
             reference: arguments.reference.clone(),
-            path: arguments.repository.path.clone(),
+            path: arguments.repository.reading.path.clone(),
         },
         only: arguments.fleet.fleet.clone(),
         store,
@@ -153,7 +153,7 @@ async fn interrupted() {
 fn origin(arguments: &Up, remote: Option<Remote>, fetched: Option<Fetched>) -> Origin {
     let place = &arguments.repository.place;
     let Some(remote) = remote else {
-        return Origin::Here(if arguments.repository.working_tree {
+        return Origin::Here(if arguments.repository.reading.working_tree {
             Source::WorkingTree(PathBuf::from(place))
         } else {
             Source::Repository(place.clone())
@@ -266,7 +266,7 @@ async fn last_good(arguments: &Up, store: &Store) -> Result<Loaded, Failure> {
     };
     let newest = load(arguments.reference.as_deref()).await;
     if newest.is_err()
-        && !arguments.repository.working_tree
+        && !arguments.repository.reading.working_tree
         && let Some(commit) = store.meta(GOOD_COMMIT)?
     {
         return load(Some(&commit)).await;

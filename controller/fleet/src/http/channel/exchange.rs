@@ -5,7 +5,7 @@ use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, Response, StatusCode};
-use reqwest::header::RETRY_AFTER;
+use reqwest::header::{DATE, RETRY_AFTER};
 use tracing::{debug, warn};
 use url::Position;
 
@@ -15,7 +15,7 @@ use super::connection::{Connection, Lost, Origin, read};
 use super::handshake::Handshake;
 use super::offer::{Offer, Scheme};
 use crate::error::{EstateError, Refusal, Service};
-use crate::http::attempt::Fault;
+use crate::http::attempt::{Fault, text_of};
 use crate::http::{Answer, Call, Legs, USER, host_of};
 
 /// More messages than any conversation has.
@@ -356,11 +356,8 @@ impl Exchange<'_> {
         let body = read(body, self.longest, limit).await?;
         Ok(Answer {
             status: head.status,
-            retry_after: head
-                .headers
-                .get(RETRY_AFTER)
-                .and_then(|header| header.to_str().ok())
-                .map(str::to_owned),
+            retry_after: text_of(&head.headers, &RETRY_AFTER),
+            date: text_of(&head.headers, &DATE),
             body,
         })
     }

@@ -1,0 +1,190 @@
+//! What is asked about: a cluster, or the state of a loop without one.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use diarchy_core::duration::Span;
+use diarchy_core::resource::Kind;
+
+use super::Format;
+
+pub const GET_EXAMPLES: &str = "\
+Examples:
+  diarchy get                                 the namespace of the kubeconfig
+  diarchy get assignments -n contoso -o json
+  diarchy get --state fleet.state             what a loop without a cluster has reported";
+
+pub const PAUSE_EXAMPLES: &str = "\
+Examples:
+  diarchy suspend fleet/contoso -n contoso
+  diarchy suspend assignment/updates --state fleet.state
+  diarchy resume assignment/updates --state fleet.state";
+
+pub const RECONCILE_EXAMPLES: &str = "\
+Examples:
+  diarchy reconcile fleet/contoso -n contoso --wait
+  diarchy reconcile source/platform           fetch the repository now
+  diarchy reconcile fleet/contoso --state fleet.state";
+
+pub const CHECK_EXAMPLES: &str = "\
+Examples:
+  diarchy check -n contoso                    the fleet of that namespace, by its controller
+  diarchy check . --secrets secrets           the estate that a repository's fleet names, from here
+  diarchy check examples/contoso --simulate 100
+
+Exit status: 0 all is well (notices do not count), 1 something is not, 2 an error.";
+
+/// Which cluster.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Cluster")]
+pub struct Cluster {
+    /// The context of the kubeconfig; default: its current one
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The namespace; default: that of the context
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+}
+
+/// Who answers questions about a fleet in a cluster.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Cluster")]
+pub struct Asked {
+    #[command(flatten)]
+    pub cluster: Cluster,
+    /// The Service of the controller, as NAMESPACE/NAME
+    #[arg(
+        long,
+        value_name = "SERVICE",
+        env = "DIARCHY_CONTROLLER",
+        default_value = "diarchy-system/diarchy"
+    )]
+    pub controller: String,
+    /// The service account whose token is borrowed where the kubeconfig has a client certificate and
+    /// no token, as NAMESPACE/NAME; default: SERVICE with `-reader`
+    #[arg(long, value_name = "ACCOUNT", env = "DIARCHY_ACCOUNT")]
+    pub account: Option<String>,
+}
+
+/// A cluster, or the state of a loop without one.
+#[derive(Debug, Clone, Args)]
+pub struct Place {
+    /// The state file of a loop, instead of a cluster
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["context", "namespace"])]
+    pub state: Option<PathBuf>,
+    #[command(flatten)]
+    pub cluster: Cluster,
+}
+
+/// `get`
+#[derive(Debug, Args)]
+pub struct Get {
+    /// Which kind; default: all
+    #[arg(value_name = "KIND", value_enum)]
+    pub kind: Option<Shown>,
+    #[command(flatten)]
+    pub place: Place,
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    pub output: Format,
+}
+
+/// A kind that can be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shown {
+    /// Fleets
+    #[value(alias = "fleet", alias = "fl")]
+    Fleets,
+    /// Where the sliders stand
+    #[value(alias = "policy", alias = "cmp")]
+    Policies,
+    /// Groups of devices
+    #[value(alias = "group", alias = "dg")]
+    Groups,
+    /// Who has authority over what
+    #[value(alias = "assignment", alias = "wa")]
+    Assignments,
+    /// What people have approved
+    #[value(alias = "approval", alias = "ap")]
+    Approvals,
+    /// Repositories that are applied
+    #[value(alias = "source", alias = "gs")]
+    Sources,
+}
+
+impl Shown {
+    /// Each of them, in the order in which they are shown.
+    pub const ALL: [Self; 6] = [
+        Self::Sources,
+        Self::Fleets,
+        Self::Policies,
+        Self::Groups,
+        Self::Assignments,
+        Self::Approvals,
+    ];
+
+    /// The kind of the API.
+    pub const fn kind(self) -> Kind {
+        match self {
+            Self::Fleets => Kind::Fleet,
+            Self::Policies => Kind::CoManagementPolicy,
+            Self::Groups => Kind::DeviceGroup,
+            Self::Assignments => Kind::WorkloadAssignment,
+            Self::Approvals => Kind::Approval,
+            Self::Sources => Kind::GitSource,
+        }
+    }
+}
+
+/// `suspend` and `resume`
+#[derive(Debug, Args)]
+pub struct Pause {
+    /// What: fleet/NAME, assignment/NAME or source/NAME
+    #[arg(value_name = "KIND/NAME")]
+    pub what: String,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// `reconcile`
+#[derive(Debug, Args)]
+pub struct Reconcile {
+    /// What: fleet/NAME, assignment/NAME or source/NAME
+    #[arg(value_name = "KIND/NAME")]
+    pub what: String,
+    /// Wait until it has been done
+    #[arg(long)]
+    pub wait: bool,
+    /// Wait no longer than this much real time
+    #[arg(long, value_name = "DURATION", default_value = "5m", requires = "wait")]
+    pub timeout: Span,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// `check`
+#[derive(Debug, Args)]
+pub struct Check {
+    /// A repository whose fleet is to be checked from here; without it, by the controller of a cluster
+    #[arg(value_name = "REPO")]
+    pub place: Option<String>,
+    #[command(flatten)]
+    pub reading: super::repository::Reading,
+    #[command(flatten)]
+    pub fleet: super::Fleet,
+    /// A revision of REPO
+    #[arg(
+        long = "ref",
+        value_name = "REV",
+        conflicts_with = "working_tree",
+        requires = "place"
+    )]
+    pub reference: Option<String>,
+    #[command(flatten)]
+    pub estate: super::Estate,
+    #[command(flatten)]
+    pub asked: Asked,
+    /// How to print what is found
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    pub output: Format,
+}

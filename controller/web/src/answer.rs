@@ -1,0 +1,80 @@
+//! What the read API answers. The command line reads the same types.
+
+use diarchy_core::last_pass::LastPass;
+use diarchy_core::plan::{Plan, PlanDocument, PlanSummary};
+use diarchy_core::tally::Tally;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What would change, as of the last pass.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanAnswer {
+    /// The revision in force.
+    pub revision: String,
+    /// The moment that was decided for.
+    pub at: Timestamp,
+    /// What people are shown.
+    pub summary: PlanSummary,
+    /// What keeps it from being carried out.
+    pub standing: Standing,
+    /// The document that `diarchy plan -o json` prints, for machines.
+    pub document: Value,
+}
+
+/// What keeps a plan from being carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Standing {
+    /// What waits for a person.
+    pub waiting: Option<WaitingChanges>,
+    /// Why nothing is written.
+    pub stopped: Option<String>,
+}
+
+/// Changes that wait for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingChanges {
+    /// What to approve.
+    pub digest: String,
+    /// Why, in a word.
+    pub reason: String,
+    /// How many changes wait.
+    pub changes: usize,
+}
+
+/// The contract's document, with what else is known of the last pass.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    plan: PlanDocument<'a>,
+    revision: &'a str,
+    at: Timestamp,
+    standing: &'a Standing,
+}
+
+impl PlanAnswer {
+    /// What would change after `last`, which left things `standing`.
+    ///
+    /// # Errors
+    ///
+    /// When a number or text of the plan has no form in JSON, which none has.
+    pub(crate) fn new(last: &LastPass, standing: &Standing) -> serde_json::Result<Self> {
+        let engine = last.engine();
+        let plan = Plan::new(&engine);
+        let tally = Tally::new(&engine, &|_, _| true);
+        let document = Document {
+            plan: PlanDocument::new(&plan, &engine),
+            revision: &last.revision,
+            at: last.at,
+            standing,
+        };
+        Ok(Self {
+            document: serde_json::to_value(document)?,
+            revision: last.revision.clone(),
+            at: last.at,
+            summary: PlanSummary::new(&plan, &engine, &tally),
+            standing: standing.clone(),
+        })
+    }
+}
