@@ -7,6 +7,7 @@
     reason = "a test that cannot go on says so by ending"
 )]
 
+mod api_proxy;
 mod assertions;
 mod bench;
 mod chart;
@@ -50,6 +51,7 @@ mod https_server;
 mod idle;
 mod image;
 mod in_cluster;
+mod interrupted;
 mod inventory_file;
 mod killed;
 mod main_job;
@@ -74,4 +76,5 @@ mod site;
 mod ssh_server;
 mod tenants;
 mod validating;
+mod watching;
 mod world;
