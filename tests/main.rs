@@ -20,6 +20,7 @@ mod chart_rights;
 mod chart_values;
 mod cluster;
 mod command_line;
+mod conflicts;
 mod control_plane;
 mod crds;
 mod crds_clause_cases;
@@ -55,6 +56,7 @@ mod interrupted;
 mod inventory_file;
 mod killed;
 mod main_job;
+mod midway;
 mod next_pass;
 #[path = "../controller/git/tests/remote/origin.rs"]
 #[allow(dead_code, reason = "used in part")]
@@ -74,6 +76,7 @@ mod site;
 #[path = "../controller/git/tests/remote/ssh_server.rs"]
 #[allow(dead_code, reason = "used in part")]
 mod ssh_server;
+mod stale;
 mod tenants;
 mod validating;
 mod watching;
