@@ -26,6 +26,7 @@ mod crds;
 mod crds_clause_cases;
 mod crds_documents;
 mod crds_limits;
+mod crds_live;
 mod crds_rule_cases;
 mod crds_rules;
 mod crds_shown;
