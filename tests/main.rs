@@ -7,6 +7,7 @@
     reason = "a test that cannot go on says so by ending"
 )]
 
+mod api_proxy;
 mod asking;
 mod assertions;
 mod bench;
@@ -21,11 +22,13 @@ mod chart_rights;
 mod chart_values;
 mod cluster;
 mod command_line;
+mod conflicts;
 mod control_plane;
 mod crds;
 mod crds_clause_cases;
 mod crds_documents;
 mod crds_limits;
+mod crds_live;
 mod crds_rule_cases;
 mod crds_rules;
 mod crds_shown;
@@ -52,9 +55,11 @@ mod https_server;
 mod idle;
 mod image;
 mod in_cluster;
+mod interrupted;
 mod inventory_file;
 mod killed;
 mod main_job;
+mod midway;
 mod next_pass;
 #[path = "../controller/git/tests/remote/origin.rs"]
 #[allow(dead_code, reason = "used in part")]
@@ -74,6 +79,8 @@ mod site;
 #[path = "../controller/git/tests/remote/ssh_server.rs"]
 #[allow(dead_code, reason = "used in part")]
 mod ssh_server;
+mod stale;
 mod tenants;
 mod validating;
+mod watching;
 mod world;

@@ -8,7 +8,8 @@ use crate::site::{PILOT, Site};
 
 const FINALIZER: &str = "diarchy.dev/revert";
 
-fn patch(tenant: &Tenant<'_>, resource: &str, patch: &str) {
+/// Changes a resource, as the administrator.
+pub fn patch(tenant: &Tenant<'_>, resource: &str, patch: &str) {
     let mut kubectl = tenant.kubectl();
     ok(kubectl.args(["patch", resource, "--type=merge", "-p", patch]));
 }
@@ -22,6 +23,7 @@ pub fn reverts(tenant: &Tenant<'_>, name: &str) {
     });
 }
 
+/// Deletes a resource, as the administrator, and does not wait until it is gone.
 pub fn delete(tenant: &Tenant<'_>, resource: &str) {
     let mut kubectl = tenant.kubectl();
     ok(kubectl.args(["delete", resource, "--wait=false"]));

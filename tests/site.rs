@@ -24,7 +24,7 @@ use crate::running::Running;
 
 const DEVICES: u32 = 60;
 /// How fast the fast clock runs: an hour in three seconds.
-const SPEED: f64 = 1200.0;
+pub const SPEED: f64 = 1200.0;
 /// An office, as a collection of people's.
 const OFFICE: &str = "PS100030";
 /// A group in Entra.

@@ -101,3 +101,15 @@ fn devices(rules: &[RuleKey]) -> usize {
     let is_device = |rule: &&RuleKey| matches!(rule, RuleKey::Direct(_));
     rules.iter().filter(is_device).count()
 }
+
+/// Asserts that no rule was asked for that was there, and none taken away that was not.
+pub fn assert_nothing_twice(entries: &[Entry]) {
+    for entry in entries {
+        let twice = match &entry.effect {
+            Effect::RulesAdded { already, .. } => already,
+            Effect::RulesRemoved { missing, .. } => missing,
+            _ => continue,
+        };
+        assert!(twice.is_empty(), "done twice: {entry:#?}");
+    }
+}

@@ -7,6 +7,7 @@ mod audit;
 mod binaries;
 mod control_plane;
 mod credentials;
+mod etcd;
 mod keeper;
 mod kubectl;
 mod namespace;

@@ -82,7 +82,7 @@ pub async fn client() -> Result<Client, ClusterError> {
 /// [`ClusterError`] when the API server cannot be used at all.
 pub async fn run(setup: Setup, stop: oneshot::Receiver<()>) -> Result<(), ClusterError> {
     let installation = installation(&setup).await?;
-    let (objects, watches) = Objects::watch(&setup.client, &setup.scope);
+    let (objects, watches) = Objects::watch(&setup.client, &setup.scope, setup.timing);
     let mut watching = JoinSet::new();
     for watch in watches {
         watching.spawn(watch);

@@ -205,7 +205,9 @@ impl Keeper {
 
     /// Keeps the Leases until `stop`, and lets everything go then that is not busy.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
-        let config = watcher::Config::default().labels(LABEL);
+        let config = watcher::Config::default()
+            .labels(LABEL)
+            .timeout(self.timing.watch_seconds());
         let leases = watcher(self.api.clone(), config).default_backoff();
         futures::pin_mut!(leases);
         let mut tick = tokio::time::interval(self.timing.renew / 4);

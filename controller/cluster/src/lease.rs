@@ -82,6 +82,17 @@ pub struct View<'a> {
 }
 
 impl Timing {
+    /// How long one watch lasts, in seconds, before it is taken up again where it ended.
+    ///
+    /// A connection that has died without a word is noticed only when its watch is overdue, and what a
+    /// person says meanwhile, such as to stop, is not heard. The library waits for five minutes.
+    #[must_use]
+    pub fn watch_seconds(self) -> u32 {
+        // Nought would be for ever, and more than this the library takes for a mistake.
+        let seconds = self.duration.as_secs().clamp(1, 290);
+        u32::try_from(seconds).unwrap_or(290)
+    }
+
     /// What is to be done about a Lease now.
     #[must_use]
     pub fn act(self, view: View<'_>, now: Instant) -> Act {

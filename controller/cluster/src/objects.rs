@@ -18,6 +18,8 @@ use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
+use crate::lease::Timing;
+
 /// An object, or what is known of one that cannot be decoded.
 pub type Guarded<K> = DeserializeGuard<K>;
 
@@ -77,11 +79,12 @@ pub type Watches = Vec<BoxFuture<'static, ()>>;
 impl Objects {
     /// Begins to watch.
     #[must_use]
-    pub fn watch(client: &Client, scope: &Scope) -> (Self, Watches) {
+    pub fn watch(client: &Client, scope: &Scope, timing: Timing) -> (Self, Watches) {
         let (sender, changes) = watch::channel(0);
         let mut watching = Watching {
             client,
             scope,
+            config: watcher::Config::default().timeout(timing.watch_seconds()),
             changes: Arc::new(sender),
             watches: Vec::new(),
         };
@@ -117,6 +120,7 @@ impl Objects {
 struct Watching<'a> {
     client: &'a Client,
     scope: &'a Scope,
+    config: watcher::Config,
     changes: Arc<watch::Sender<u64>>,
     watches: Watches,
 }
@@ -142,7 +146,9 @@ impl Watching<'_> {
         let stores = apis.into_iter().map(|api| {
             let (store, writer) = reflector::store();
             let changes = Arc::clone(&self.changes);
-            self.watches.push(Box::pin(keep(api, writer, changes)));
+            let config = self.config.clone();
+            self.watches
+                .push(Box::pin(keep(api, config, writer, changes)));
             store
         });
         Cached(stores.collect())
@@ -152,14 +158,13 @@ impl Watching<'_> {
 /// Keeps a store up to date. A watch that breaks is taken up again, later each time.
 async fn keep<K>(
     api: Api<Guarded<K>>,
+    config: watcher::Config,
     mut writer: Writer<Guarded<K>>,
     changes: Arc<watch::Sender<u64>>,
 ) where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
 {
-    let stream = watcher(api, watcher::Config::default())
-        .default_backoff()
-        .modify(strip);
+    let stream = watcher(api, config).default_backoff().modify(strip);
     futures::pin_mut!(stream);
     while let Some(event) = stream.next().await {
         match event {

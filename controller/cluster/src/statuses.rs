@@ -107,14 +107,14 @@ impl Reporter {
 
     /// Writes those of `reports` that say something else than the `known` statuses, for the versions
     /// that `tenant` was made of, as answers to `requests`. What is wrong with an object stands before
-    /// what a pass says of it.
+    /// what a pass says of it. Gives whether all were written, as [`Self::write_new`] does.
     pub async fn report(
         &self,
         known: &Statuses,
         tenant: &Tenant,
         requests: &BTreeMap<Key, String>,
         reports: Vec<Report>,
-    ) -> Result<(), OperatorError> {
+    ) -> Result<bool, OperatorError> {
         let now = self.clock.now();
         let found = reports.into_iter().filter_map(|report| {
             let key = (report.kind, report.name);
@@ -149,27 +149,33 @@ impl Reporter {
             };
             one.status = about.complete(one.status.take());
         }
-        self.write_new(found).await
+        self.write_new(found).await.map(drop)
     }
 
-    /// Writes the statuses that say something new.
-    pub async fn write_new(&self, mut found: Vec<Found>) -> Result<(), OperatorError> {
+    /// Writes the statuses that say something new. Gives whether all were: one that somebody else wrote
+    /// at the same moment is left for the next pass, which looks at it as it is then.
+    pub async fn write_new(&self, mut found: Vec<Found>) -> Result<bool, OperatorError> {
         found.retain(|one| one.old.as_ref() != Some(&one.status));
-        let written: Vec<Result<(), OperatorError>> = futures::stream::iter(found)
+        let written: Vec<Result<bool, OperatorError>> = futures::stream::iter(found)
             .map(|one| self.write(one))
             .buffer_unordered(AT_ONCE)
             .collect()
             .await;
-        written.into_iter().collect()
+        let mut all = true;
+        for written in written {
+            all &= written?;
+        }
+        Ok(all)
     }
 
-    /// Says what is wrong with the objects of a namespace that no pass reports of.
+    /// Says what is wrong with the objects of a namespace that no pass reports of. Gives whether all of
+    /// it was said.
     pub async fn report_problems(
         &self,
         objects: &Objects,
         tenant: &Tenant,
         namespace: &str,
-    ) -> Result<(), OperatorError> {
+    ) -> Result<bool, OperatorError> {
         let known = of_namespace(objects, namespace);
         let reports = tenant
             .unreported()
@@ -182,7 +188,8 @@ impl Reporter {
         self.report(&known, tenant, &BTreeMap::new(), reports).await
     }
 
-    async fn write(&self, found: Found) -> Result<(), OperatorError> {
+    /// Writes a status. Whether it was; if not, it may be another time.
+    async fn write(&self, found: Found) -> Result<bool, OperatorError> {
         let Found {
             key: (kind, name),
             version,
@@ -210,7 +217,7 @@ impl Reporter {
                 if answer.is_not_found() || answer.is_conflict() || answer.is_invalid() =>
             {
                 tracing::info!(%kind, %name, %answer, "a status was not written");
-                return Ok(());
+                return Ok(!answer.is_conflict());
             }
             Err(error) => {
                 return Err(OperatorError::State {
@@ -222,7 +229,7 @@ impl Reporter {
         }
         self.tell(&resource, &name, &version, old.as_ref(), &status)
             .await;
-        Ok(())
+        Ok(true)
     }
 
     /// Tells of a resource that became ready, or stopped being so, or is so for another reason.

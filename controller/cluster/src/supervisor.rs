@@ -20,6 +20,9 @@ use crate::wanted::{Said, Wanted};
 /// Changes that come closer together than this are looked at together.
 const TOGETHER: Duration = Duration::from_millis(200);
 
+/// What could not be written is tried again after this long, whether or not anything changes.
+const AGAIN: Duration = Duration::from_secs(5);
+
 /// Keeps a loop for each fleet whose estate this replica holds.
 pub struct Supervisor {
     shared: Arc<Shared>,
@@ -29,6 +32,8 @@ pub struct Supervisor {
     fleets: Loops<Wanted>,
     /// The namespaces of which it has not been said yet what is wrong with them.
     unreported: BTreeSet<String>,
+    /// Whether something could not be written in the last look.
+    is_unfinished: bool,
 }
 
 impl Supervisor {
@@ -42,6 +47,7 @@ impl Supervisor {
             tenants: BTreeMap::new(),
             fleets: Loops::new("fleet"),
             unreported: BTreeSet::new(),
+            is_unfinished: false,
         }
     }
 
@@ -55,9 +61,10 @@ impl Supervisor {
             holds.borrow_and_update();
             credentials.borrow_and_update();
             self.look().await;
-            let settles = self.settling.next();
-            let settled = async {
-                match settles {
+            let again = self.is_unfinished.then(|| Instant::now() + AGAIN);
+            let next = self.settling.next().into_iter().chain(again).min();
+            let is_due = async {
+                match next {
                     Some(at) => tokio::time::sleep_until(at).await,
                     None => std::future::pending().await,
                 }
@@ -65,7 +72,7 @@ impl Supervisor {
             tokio::select! {
                 // Nobody who could ask to stop is left: then nobody wants the loops either.
                 _ = &mut stop => break,
-                () = settled => {}
+                () = is_due => {}
                 _ = holds.changed() => {}
                 _ = credentials.changed() => {}
                 change = changes.changed() => {
@@ -84,6 +91,7 @@ impl Supervisor {
 
     /// Looks at what there is now.
     async fn look(&mut self) {
+        self.is_unfinished = false;
         let objects = &self.shared.objects;
         let there = tenant::versions(objects);
         for namespace in self.settling.look(there, Instant::now()) {
@@ -162,7 +170,7 @@ impl Supervisor {
 
     /// Lets go of deleted assignments for which no loop will ever bring devices back. One replica does,
     /// for all.
-    async fn release_orphans(&self, said: &BTreeMap<String, Said>) {
+    async fn release_orphans(&mut self, said: &BTreeMap<String, Said>) {
         if !self.shared.holds.may_send(&Thing::leadership()) {
             return;
         }
@@ -177,6 +185,7 @@ impl Supervisor {
             let act = Act::Abandon(Abandoned::NoFleet);
             if let Err(error) = finalizers::carry_out(&self.shared.reporter, &object, act).await {
                 tracing::warn!(%error, "a finalizer was not taken away");
+                self.is_unfinished = true;
             }
         }
     }
@@ -193,11 +202,15 @@ impl Supervisor {
             let Shared {
                 reporter, objects, ..
             } = self.shared.as_ref();
-            let reported = reporter.report_problems(objects, tenant, &namespace).await;
-            if let Err(error) = reported {
-                tracing::warn!(namespace, %error, "what is wrong was not reported");
-                self.unreported.insert(namespace);
+            match reporter.report_problems(objects, tenant, &namespace).await {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(namespace, %error, "what is wrong was not reported");
+                }
             }
+            self.unreported.insert(namespace);
+            self.is_unfinished = true;
         }
     }
 }

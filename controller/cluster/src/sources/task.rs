@@ -232,9 +232,11 @@ impl SourceLoop<'_> {
         };
         let written = self.shared.reporter.write_new(vec![found]).await;
         match written {
-            Ok(()) => {
-                self.last = Some(status);
-                true
+            Ok(written) => {
+                if written {
+                    self.last = Some(status);
+                }
+                written
             }
             Err(error) => {
                 tracing::warn!(source = %now.name, %error, "a status was not written");
