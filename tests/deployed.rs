@@ -27,10 +27,12 @@ pub struct Tenant<'a> {
 impl<'a> Tenant<'a> {
     /// A new namespace with the Secrets, and no resources yet.
     pub fn of(cluster: &'a Cluster, site: &'a Site) -> Self {
-        let tenant = Self {
-            namespace: cluster.namespace(),
-            site,
-        };
+        Self::within(cluster.namespace(), site)
+    }
+
+    /// The same in a namespace that somebody else looks at too.
+    pub fn within(namespace: Namespace<'a>, site: &'a Site) -> Self {
+        let tenant = Self { namespace, site };
         ok(&mut tenant.namespace.apply(&tenant.secrets()));
         tenant
     }

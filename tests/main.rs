@@ -19,6 +19,7 @@ mod chart_rights;
 mod chart_values;
 mod cluster;
 mod command_line;
+mod contoso;
 mod control_plane;
 mod crds;
 mod crds_clause_cases;
