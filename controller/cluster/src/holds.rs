@@ -1,5 +1,7 @@
 //! The Leases of this installation: kept up to date, taken, renewed and let go.
 
+mod forgetting;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -213,7 +215,11 @@ impl Keeper {
                 false
             }
             Event::Delete(lease) => {
-                self.known.remove(&lease.name_any());
+                // One that was made anew since then is another.
+                let name = lease.name_any();
+                if self.known.get(&name).map(|known| known.lease.uid()) == Some(lease.uid()) {
+                    self.known.remove(&name);
+                }
                 false
             }
         }
@@ -257,6 +263,7 @@ impl Keeper {
             let asked = held.get(thing).copied();
             self.act(thing, wanted, busy.unwrap_or(false), asked).await;
         }
+        self.forget_one(&things).await;
     }
 
     /// The replicas that there are, this one among them.
