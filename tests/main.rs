@@ -53,6 +53,7 @@ mod image;
 mod in_cluster;
 mod inventory_file;
 mod killed;
+mod leaving;
 mod main_job;
 mod next_pass;
 #[path = "../controller/git/tests/remote/origin.rs"]
