@@ -209,6 +209,8 @@ pub struct Deployment<'a> {
     watched: String,
     world: PathBuf,
     site: &'a Site,
+    /// What replicas log.
+    pub log: &'static str,
 }
 
 impl<'a> Deployment<'a> {
@@ -224,6 +226,7 @@ impl<'a> Deployment<'a> {
             watched: watched.join(","),
             world: tenants[0].site.world(),
             site: tenants[0].site,
+            log: "info",
         }
     }
 
@@ -243,7 +246,7 @@ impl<'a> Deployment<'a> {
             .args(["--settle", "2s", "--lease", lease])
             .arg("--world")
             .arg(&self.world)
-            .args(["--log", "info", "--log-format", "json"])
+            .args(["--log", self.log, "--log-format", "json"])
             .env("KUBECONFIG", self.cluster.kubeconfig(&ADMIN))
             // A real Graph is trusted by what the machine trusts; this one by its own root.
             .env("SSL_CERT_FILE", self.site.secret("cm-ca/ca.crt"));

@@ -124,7 +124,7 @@ fn a_fetch_whose_asker_was_killed_ends_by_itself() {
 }
 
 /// Every file below a folder.
-fn files_below(folder: &Path, files: &mut Vec<PathBuf>) {
+pub fn files_below(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
