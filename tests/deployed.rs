@@ -281,6 +281,11 @@ impl Controller {
         text
     }
 
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends it a signal, as `kill` names it.
     pub fn signal(&self, name: &str) {
         let mut kill = Command::new("kill");

@@ -26,7 +26,7 @@ fn a_fetch_ends_in_time_and_the_next_one_repairs_what_it_left() {
 }
 
 /// The processes that a process has started.
-fn children(parent: u32) -> Vec<u32> {
+pub fn children(parent: u32) -> Vec<u32> {
     let place = format!("/proc/{parent}/task");
     let tasks = fs::read_dir(place).into_iter().flatten().flatten();
     tasks

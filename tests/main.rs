@@ -44,6 +44,7 @@ mod fetching;
 mod gitsource;
 mod gitsource_bench;
 mod gitsource_edits;
+mod gitsource_many;
 mod gitsource_refused;
 mod graph_credentials;
 mod guardrails;
