@@ -6,7 +6,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::cluster::{ADMIN, ok, with_definitions};
+use crate::cluster::{ADMIN, ok, own};
 use crate::deployed::{Controller, Deployment, Tenant, wait};
 use crate::gitsource_bench::Bench;
 use crate::site::Site;
@@ -29,6 +29,20 @@ fn leases_are(deployment: &Deployment<'_>, wanted: &[&str]) {
     });
 }
 
+/// On which condition each Lease of a namespace was deleted, by the audit log.
+fn conditions_of_deletion(log: &str, namespace: &str) -> Vec<Value> {
+    let entries = log.lines().map(|line| {
+        let entry: Value = serde_json::from_str(line).unwrap();
+        entry
+    });
+    entries
+        .filter(|entry| entry["verb"] == "delete" && entry["stage"] == "ResponseComplete")
+        .filter(|entry| entry["objectRef"]["resource"] == "leases")
+        .filter(|entry| entry["objectRef"]["namespace"] == namespace)
+        .map(|mut entry| entry["requestObject"]["preconditions"].take())
+        .collect()
+}
+
 /// A source that holds a Lease and does nothing.
 fn idle_source(name: &str) -> Value {
     json!({
@@ -45,9 +59,11 @@ fn idle_source(name: &str) -> Value {
 
 #[test]
 fn leases_of_what_is_gone_are_deleted_and_made_anew_where_it_comes_back() {
+    let plane = own();
+    plane.cluster().install_definitions();
     let site = Site::open();
-    let tenant = Tenant::of(with_definitions(), &site);
-    let deployment = Deployment::of(with_definitions(), &[&tenant]);
+    let tenant = Tenant::of(plane.cluster(), &site);
+    let deployment = Deployment::of(plane.cluster(), &[&tenant]);
     let start = |replica| Controller::start(&mut deployment.command_with_lease(replica, "2s"));
     let (_one, two) = (start("one"), start("two"));
     tenant.apply();
@@ -60,10 +76,18 @@ fn leases_of_what_is_gone_are_deleted_and_made_anew_where_it_comes_back() {
     let main = &format!("GitSource {namespace}/main");
     let other = &format!("GitSource {namespace}/other");
     leases_are(&deployment, &[leader, estate, "one", "two", main, other]);
+    let mark = plane.mark();
     two.kill();
     let mut delete = tenant.kubectl();
     ok(delete.args(["delete", "fleet/contoso", "gitsource/main"]));
     leases_are(&deployment, &[leader, "one", other]);
+    // Whoever takes one in the moment in which it is deleted keeps it.
+    let deleted = conditions_of_deletion(&plane.audit_log_since(mark), &deployment.home.name);
+    assert_eq!(deleted.len(), 3, "{deleted:#?}");
+    for condition in &deleted {
+        let is_exact = condition["uid"].is_string() && condition["resourceVersion"].is_string();
+        assert!(is_exact, "{deleted:#?}");
+    }
     ok(&mut tenant.namespace.apply(&[idle_source("main")]));
     let _two = start("two");
     leases_are(&deployment, &[leader, "one", "two", main, other]);
