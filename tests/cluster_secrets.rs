@@ -312,12 +312,14 @@ fn a_controller_writes_no_secret_anywhere_however_it_signs_in() {
     case.secrets.push(token);
     case.sign_in_in_every_way();
     let well = objects(&case.tenant.namespace);
+    let fetched = files(&case.bench);
     case.be_refused_in_every_way();
     let written = [
         ("objects while all was well", well, "is in force"),
         ("objects", objects(&case.tenant.namespace), "DIA2111"),
         ("own objects", objects(&deployment.home), "kind: Lease"),
         ("records", records(&case.tenant.namespace), "admissions"),
+        ("mirrors while all was well", fetched, "refs/diarchy"),
         ("mirrors", files(&case.bench), "refs/diarchy"),
         ("audit log", plane.audit_log_since(mark), "requestObject"),
         ("log", controller.stop(), "\"DEBUG\""),
