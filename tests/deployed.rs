@@ -27,10 +27,12 @@ pub struct Tenant<'a> {
 impl<'a> Tenant<'a> {
     /// A new namespace with the Secrets, and no resources yet.
     pub fn of(cluster: &'a Cluster, site: &'a Site) -> Self {
-        let tenant = Self {
-            namespace: cluster.namespace(),
-            site,
-        };
+        Self::within(cluster.namespace(), site)
+    }
+
+    /// The same in a namespace that somebody else looks at too.
+    pub fn within(namespace: Namespace<'a>, site: &'a Site) -> Self {
+        let tenant = Self { namespace, site };
         ok(&mut tenant.namespace.apply(&tenant.secrets()));
         tenant
     }
@@ -208,6 +210,8 @@ pub struct Deployment<'a> {
     pub watched: String,
     world: PathBuf,
     site: &'a Site,
+    /// What replicas log.
+    pub log: &'static str,
 }
 
 impl<'a> Deployment<'a> {
@@ -223,6 +227,7 @@ impl<'a> Deployment<'a> {
             watched: watched.join(","),
             world: tenants[0].site.world(),
             site: tenants[0].site,
+            log: "info",
         }
     }
 
@@ -250,7 +255,7 @@ impl<'a> Deployment<'a> {
             .args(["--settle", "2s"])
             .arg("--world")
             .arg(&self.world)
-            .args(["--log", "info", "--log-format", "json"])
+            .args(["--log", self.log, "--log-format", "json"])
             .env("KUBECONFIG", self.cluster.kubeconfig(&ADMIN))
             // A real Graph is trusted by what the machine trusts; this one by its own root.
             .env("SSL_CERT_FILE", self.site.secret("cm-ca/ca.crt"));
@@ -297,6 +302,11 @@ impl Controller {
                 .find_map(|line| line[field].as_str().map(str::to_owned));
             line.ok_or(log.into())
         })
+    }
+
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends it a signal, as `kill` names it.

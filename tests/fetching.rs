@@ -26,7 +26,7 @@ fn a_fetch_ends_in_time_and_the_next_one_repairs_what_it_left() {
 }
 
 /// The processes that a process has started.
-fn children(parent: u32) -> Vec<u32> {
+pub fn children(parent: u32) -> Vec<u32> {
     let place = format!("/proc/{parent}/task");
     let tasks = fs::read_dir(place).into_iter().flatten().flatten();
     tasks
@@ -124,7 +124,7 @@ fn a_fetch_whose_asker_was_killed_ends_by_itself() {
 }
 
 /// Every file below a folder.
-fn files_below(folder: &Path, files: &mut Vec<PathBuf>) {
+pub fn files_below(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

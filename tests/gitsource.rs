@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::cluster::with_definitions;
 use crate::gitsource_bench::{Bench, condition, message};
-use crate::ssh_server::{self, Key, Manners, path_of, user};
+use crate::ssh_server::Key;
 
 const ALL: [&str; 4] = [
     "fleet.diarchy.dev/contoso",
@@ -76,39 +76,17 @@ fn a_revision_is_delivered_over_https_and_what_git_loses_goes() {
 #[test]
 fn a_revision_is_delivered_over_ssh() {
     let bench = Bench::new();
-    let (host, key) = (Key::new("ed25519"), Key::new("ed25519"));
-    let manners = Manners {
-        known: key.public.clone(),
-        root: bench.origin.root().to_owned(),
-        passes_environment: true,
-        refuses: None,
-    };
-    let server = bench.runtime.block_on(ssh_server::serve(&[&host], manners));
-    let known = server.known_as(&host);
-    bench.secret(
-        "deploy",
-        &[("identity", &key.private), ("known_hosts", &known)],
-    );
-    let mut source = bench.source();
-    let path = path_of(bench.origin.root());
-    source["spec"]["url"] = json!(format!("ssh://{}@127.0.0.1:{}{path}", user(), server.port));
-    source["spec"]["secretRef"]["name"] = json!("deploy");
-    bench.apply(&source);
+    let ssh = bench.serve_ssh();
+    bench.apply(&bench.source_over(&ssh));
     bench.wait_for_head();
     assert_eq!(bench.objects(), ALL);
     // A key that is taken away is noticed at once, and one that is right again too.
     let other = Key::new("ed25519");
-    bench.secret(
-        "deploy",
-        &[("identity", &other.private), ("known_hosts", &known)],
-    );
+    bench.set_key(&ssh, &other);
     bench.wait("the other key is refused", |status| {
         message(status, "Stalled").starts_with("DIA2202: ")
     });
-    bench.secret(
-        "deploy",
-        &[("identity", &key.private), ("known_hosts", &known)],
-    );
+    bench.set_key(&ssh, &ssh.key);
     bench.wait_for_head();
 }
 

@@ -1,6 +1,7 @@
 //! A controller over a namespace of its own, for tests of what sources deliver.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use crate::deployed::condition_in;
 use crate::https_server::{self, HttpsServer, PASSWORD, USERNAME};
 use crate::origin::Origin;
 use crate::repository::SMALL;
+use crate::ssh_server::{self, Key, Manners, SshServer, path_of, user};
 
 /// After this long a test does not wait any more: far longer than anything here takes.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -36,6 +38,15 @@ pub struct Bench {
     pub runtime: Runtime,
 }
 
+/// A server of ssh for a repository.
+pub struct Ssh {
+    server: SshServer,
+    /// The key that it lets in.
+    pub key: Key,
+    /// The line of `known_hosts` for it.
+    known: String,
+}
+
 impl Bench {
     /// A small fleet in git, whose deliverer may do what it must, and a controller.
     pub fn new() -> Self {
@@ -54,6 +65,11 @@ impl Bench {
             origin.write(name, text.replace("namespace: contoso", &own));
         }
         origin.commit("README.md", "a fleet\n");
+        Self::of(cluster, namespace, origin)
+    }
+
+    /// A repository that is delivered into a namespace, without rights and without a controller.
+    pub fn of(cluster: &'static Cluster, namespace: Namespace<'static>, origin: Origin) -> Self {
         let runtime = Runtime::new().unwrap();
         let server = runtime.block_on(https_server::serve(origin.root()));
         let bench = Self {
@@ -141,6 +157,42 @@ impl Bench {
                 "prune": true,
             },
         })
+    }
+
+    /// Where controllers keep what they fetch.
+    pub fn mirrors(&self) -> &Path {
+        self.mirrors.path()
+    }
+
+    /// Serves the repository by ssh too, to whoever has the key in the Secret `deploy`.
+    pub fn serve_ssh(&self) -> Ssh {
+        let (host, key) = (Key::new("ed25519"), Key::new("ed25519"));
+        let manners = Manners {
+            known: key.public.clone(),
+            root: self.origin.root().to_owned(),
+            passes_environment: true,
+            refuses: None,
+        };
+        let server = self.runtime.block_on(ssh_server::serve(&[&host], manners));
+        let known = server.known_as(&host);
+        let ssh = Ssh { server, key, known };
+        self.set_key(&ssh, &ssh.key);
+        ssh
+    }
+
+    /// Puts a key into the Secret `deploy`.
+    pub fn set_key(&self, ssh: &Ssh, key: &Key) {
+        let keys = [("identity", &*key.private), ("known_hosts", &*ssh.known)];
+        self.secret("deploy", &keys);
+    }
+
+    /// The source over ssh.
+    pub fn source_over(&self, ssh: &Ssh) -> Value {
+        let mut source = self.source();
+        let (port, path) = (ssh.server.port, path_of(self.origin.root()));
+        source["spec"]["url"] = json!(format!("ssh://{}@127.0.0.1:{port}{path}", user()));
+        source["spec"]["secretRef"]["name"] = json!("deploy");
+        source
     }
 
     /// Applies a document as the administrator.

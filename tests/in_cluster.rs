@@ -7,8 +7,8 @@ use crate::cluster::{ok, with_definitions};
 use crate::deployed::{Deployment, Tenant, condition};
 use crate::site::Site;
 
-/// What a table shows, without what is different in every run: ages, times and digests.
-fn steady(table: &str) -> String {
+/// What a table shows, without what is different in every run: ages, times, digests and revisions.
+pub fn steady(table: &str) -> String {
     let is_age = |word: &str| {
         word.starts_with(|c: char| c.is_ascii_digit())
             && word.ends_with(['s', 'm', 'h'])
@@ -20,7 +20,8 @@ fn steady(table: &str) -> String {
         .split_inclusive([' ', '\n'])
         .map(|word| {
             let bare = word.trim();
-            if is_age(bare) || bare.parse::<Timestamp>().is_ok() || bare.starts_with("sha256:") {
+            let is_digest = bare.starts_with("sha256:") || bare.starts_with("main@sha1:");
+            if is_age(bare) || bare.parse::<Timestamp>().is_ok() || is_digest {
                 word.replace(bare, "-")
             } else {
                 word.to_owned()

@@ -8,10 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::assertions::{KEY, KEY_PKCS1, OTHER_KEY, certificate, claims, federation, token};
+use crate::disguises::forms;
 use crate::running::{Running, fleet, problems};
 use crate::site::{Site, approve};
 
-fn only(change: impl FnOnce(&mut SignIn)) -> SignIn {
+pub fn only(change: impl FnOnce(&mut SignIn)) -> SignIn {
     let mut sign_in = SignIn::nothing();
     change(&mut sign_in);
     sign_in
@@ -204,27 +205,6 @@ fn everything_said(site: &Site, state: &str, change: impl FnOnce(&mut Command)) 
         }
     }
     said
-}
-
-/// Pieces that give a secret away, in the forms in which it travels.
-fn forms(secret: &str) -> Vec<String> {
-    use base64::prelude::{BASE64_STANDARD, Engine};
-    let hex = |bytes: &[u8]| {
-        bytes
-            .iter()
-            .flat_map(|byte| [byte >> 4, byte & 0xf])
-            .map(|digit| char::from_digit(digit.into(), 16).unwrap())
-            .collect::<String>()
-    };
-    let wide: Vec<u8> = secret.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    vec![
-        secret.to_owned(),
-        BASE64_STANDARD.encode(secret),
-        hex(secret.as_bytes()),
-        hex(&wide),
-        format!("{:?}", secret.as_bytes()),
-        format!("{wide:?}"),
-    ]
 }
 
 #[test]

@@ -18,7 +18,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::bench::{diarchy, stderr};
+use crate::bench::{copy_example, diarchy, stderr};
 use crate::repository::Repository;
 use crate::running::Running;
 
@@ -35,108 +35,7 @@ pub const PILOT: &str = "PS100022";
 
 /// What the repository asks for, besides the Fleet: selectors that ask for a value, and selectors
 /// that ask for its absence, of everything that is read of a device.
-const RESOURCES: &str = r#"
-apiVersion: diarchy.dev/v1alpha1
-kind: CoManagementPolicy
-metadata: { name: contoso, namespace: contoso }
-spec:
-  fleetRef: { name: contoso }
-  workloads:
-    CompliancePolicies: { slider: Intune }
-    WindowsUpdatePolicies: { slider: PilotIntune, pilotCollection: PS100022 }
-    EndpointProtection: { slider: PilotIntune, pilotCollection: PS100023 }
-    OfficeClickToRun: { slider: PilotIntune, pilotCollection: PS100024 }
-    ClientApps: { slider: PilotIntune, pilotCollection: PS100025 }
----
-apiVersion: diarchy.dev/v1alpha1
-kind: DeviceGroup
-metadata: { name: others, namespace: contoso }
-spec:
-  fleetRef: { name: contoso }
-  selector:
-    matchAttributes:
-      - { key: model, operator: NotGlob, values: [ "Latitude 5*" ] }
-      - { key: country, operator: NotIn, values: [ US ] }
-      - { key: department, operator: NotIn, values: [ Sales ] }
-      - { key: labels/extensionAttribute1, operator: NotIn, values: [ canary ] }
----
-apiVersion: diarchy.dev/v1alpha1
-kind: DeviceGroup
-metadata: { name: office, namespace: contoso }
-spec:
-  fleetRef: { name: contoso }
-  selector:
-    matchAttributes:
-      - { key: configMgrCollection, operator: In, values: [ PS100030 ] }
----
-apiVersion: diarchy.dev/v1alpha1
-kind: DeviceGroup
-metadata: { name: board, namespace: contoso }
-spec:
-  fleetRef: { name: contoso }
-  selector:
-    matchAttributes:
-      - { key: entraGroup, operator: In, values: [ 3f8c1d52-6b0e-4a7d-9c41-52e7a90b6d18 ] }
----
-apiVersion: diarchy.dev/v1alpha1
-kind: DeviceGroup
-metadata: { name: described, namespace: contoso }
-spec:
-  fleetRef: { name: contoso }
-  selector:
-    matchAttributes:
-      - { key: name, operator: Exists }
-      - { key: serialNumber, operator: Exists }
-      - { key: manufacturer, operator: Exists }
-      - { key: model, operator: Exists }
-      - { key: chassis, operator: Exists }
-      - { key: osVersion, operator: AtLeast, values: [ "10.0" ] }
-      - { key: joinType, operator: Exists }
-      - { key: ownership, operator: Exists }
-      - { key: country, operator: Exists }
-      - { key: city, operator: Exists }
-      - { key: department, operator: Exists }
-      - { key: primaryUser, operator: Exists }
-      - { key: siteCode, operator: Exists }
-      - { key: clientVersion, operator: Exists }
-      - { key: enrolledAt, operator: Exists }
----
-apiVersion: diarchy.dev/v1alpha1
-kind: WorkloadAssignment
-metadata: { name: updates, namespace: contoso }
-spec:
-  fleetRef: { name: contoso }
-  workload: WindowsUpdatePolicies
-  groupRef: { name: others }
-  authority: Intune
----
-apiVersion: diarchy.dev/v1alpha1
-kind: WorkloadAssignment
-metadata: { name: click-to-run, namespace: contoso }
-spec:
-  fleetRef: { name: contoso }
-  workload: OfficeClickToRun
-  groupRef: { name: office }
-  authority: Intune
----
-apiVersion: diarchy.dev/v1alpha1
-kind: WorkloadAssignment
-metadata: { name: protection, namespace: contoso }
-spec:
-  fleetRef: { name: contoso }
-  workload: EndpointProtection
-  groupRef: { name: board }
-  authority: Intune
----
-apiVersion: diarchy.dev/v1alpha1
-kind: WorkloadAssignment
-metadata: { name: apps, namespace: contoso }
-spec:
-  fleetRef: { name: contoso }
-  workload: ClientApps
-  groupRef: { name: described }
-  authority: Intune
-"#;
+const RESOURCES: &str = include_str!("estates/resources.yaml");
 
 /// A served estate, and a repository and credentials that fit it.
 pub struct Site {
@@ -177,7 +76,42 @@ impl Site {
         Self::serve(options)
     }
 
+    /// The estate of `examples/contoso`, on a fast clock, and the example as it lies on disk but for
+    /// the addresses in its Fleet. It is in no repository.
+    pub fn of_example() -> Self {
+        let monday = "2026-11-23T08:00:00Z".parse().unwrap();
+        let mut setup = setup().with_pilot(Workload::DeviceConfiguration, "PS100021");
+        setup.workloads.remove(&Workload::ClientApps);
+        let options = Options::new(setup, Clock::scaled(monday, SPEED).unwrap());
+        let site = Self::serve_for(options, Repository::folder());
+        let (repository, simulator) = (&site.repository, &site.simulator);
+        copy_example(repository.path());
+        let service = simulator.admin_service();
+        repository.edit(
+            "fleet.yaml",
+            "https://cm01.contoso.com/AdminService",
+            &service,
+        );
+        let tenant = "  intune:\n";
+        let addresses = format!(
+            "{tenant}    endpoint: \"{}\"\n    authority: \"{}\"\n",
+            simulator.graph_endpoint(),
+            simulator.authority()
+        );
+        repository.edit("fleet.yaml", tenant, &addresses);
+        site
+    }
+
     fn serve(options: Options) -> Self {
+        let site = Self::serve_for(options, Repository::empty());
+        let repository = &site.repository;
+        repository.write("fleet.yaml", fleet(&site.simulator, &site.clock));
+        repository.write("resources.yaml", RESOURCES);
+        repository.commit();
+        site
+    }
+
+    fn serve_for(options: Options, repository: Repository) -> Self {
         // Every test of this binary installs it; all but the first are told so.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = Builder::new_multi_thread()
@@ -193,10 +127,6 @@ impl Site {
             let online = true;
             let _ = control.act(Act::SetPresence { device, online });
         }
-        let repository = Repository::empty();
-        repository.write("fleet.yaml", fleet(&simulator, &clock));
-        repository.write("resources.yaml", RESOURCES);
-        repository.commit();
         let site = Self {
             repository,
             control,

@@ -20,13 +20,21 @@ const TRIES: usize = 5;
 const AUDIT_POLICY: &str = "audit-policy.yaml";
 const AUDIT_LOG: &str = "audit.log";
 
-/// Everything is written down, without its content. Before a request is looked at nothing is known
-/// of it; a watch is known when it begins.
+/// Everything is written down; what is written to the server with its content, but for Secrets and
+/// for definitions, which are long. Before a request is looked at nothing is
+/// known of it; a watch is known when it begins.
 const POLICY: &str = "\
 apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [ RequestReceived ]
 rules:
+  - level: Metadata
+    resources:
+      - group: \"\"
+        resources: [ secrets, configmaps ]
+      - group: apiextensions.k8s.io
+  - level: Request
+    verbs: [ create, update, patch, delete ]
   - level: Metadata
 ";
 
@@ -166,6 +174,11 @@ impl ControlPlane {
     pub fn requests_since(&self, mark: usize) -> BTreeSet<Request> {
         let (log, marker) = self.log();
         audit::requests(&log[mark..], &marker)
+    }
+
+    /// What was written down after a [`Self::mark`], a request a line.
+    pub fn audit_log_since(&self, mark: usize) -> String {
+        self.log().0.split_off(mark)
     }
 
     /// The log up to now, and what marks its end.

@@ -3,15 +3,25 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::{ADMIN, Cluster, Person, ok};
 
 /// A namespace that is there for one test.
+#[derive(Clone)]
 pub struct Namespace<'a> {
     cluster: &'a Cluster,
     pub name: String,
+    /// Goes with the last who has it.
+    _end: Arc<End<'a>>,
+}
+
+/// Ends a namespace.
+struct End<'a> {
+    cluster: &'a Cluster,
+    name: String,
 }
 
 impl Cluster {
@@ -20,9 +30,14 @@ impl Cluster {
         let name = format!("diarchy-test-{:08x}", rand::random::<u32>());
         let mut create = self.kubectl(&ADMIN);
         ok(create.args(["create", "namespace", &name]));
+        let end = End {
+            cluster: self,
+            name: name.clone(),
+        };
         Namespace {
             cluster: self,
             name,
+            _end: Arc::new(end),
         }
     }
 }
@@ -92,7 +107,7 @@ impl Namespace<'_> {
     }
 }
 
-impl Drop for Namespace<'_> {
+impl Drop for End<'_> {
     fn drop(&mut self) {
         // A cluster of our own goes anyhow. What was given is left as it was found, as far as it
         // answers: this may be the end of a test that failed because it does not.

@@ -1,5 +1,8 @@
 //! The Leases of this installation: kept up to date, taken, renewed and let go.
 
+mod forgetting;
+mod writing;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,16 +11,14 @@ use diarchy_core::digest::Digest;
 use diarchy_core::resource::ObjectName;
 use diarchy_web::Replica;
 use futures::StreamExt as _;
-use jiff::Timestamp;
-use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
-use kube::api::{DeleteParams, PostParams};
-use kube::core::ObjectMeta;
+use k8s_openapi::api::coordination::v1::Lease;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, ResourceExt as _};
 use tokio::sync::watch;
 use tokio::time::Instant;
+
+use writing::replica;
 
 use crate::lease::{Act, Seen, Timing, View, preferred};
 
@@ -25,10 +26,6 @@ use crate::lease::{Act, Seen, Timing, View, preferred};
 const LABEL: &str = "diarchy.dev/lease";
 /// In words, for people.
 const ABOUT: &str = "diarchy.dev/about";
-/// Where the read API of a replica is.
-const ADDRESS: &str = "diarchy.dev/address";
-/// By which certificate that is known.
-const CERTIFICATE: &str = "diarchy.dev/certificate";
 
 /// Something that one replica holds at a time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -242,7 +239,11 @@ impl Keeper {
                 false
             }
             Event::Delete(lease) => {
-                self.forget(&lease.name_any());
+                // One that was made anew since then is another.
+                let name = lease.name_any();
+                if self.known.get(&name).map(|known| known.lease.uid()) == Some(lease.uid()) {
+                    self.forget(&name);
+                }
                 false
             }
         }
@@ -309,6 +310,7 @@ impl Keeper {
             let asked = held.get(thing).copied();
             self.act(thing, wanted, busy.unwrap_or(false), asked).await;
         }
+        self.forget_one(&things).await;
     }
 
     /// The replicas that there are, this one among them.
@@ -372,117 +374,6 @@ impl Keeper {
             Err(error) => tracing::warn!(lease = name, %error, "a Lease cannot be read"),
         }
     }
-
-    async fn create(&self, thing: &Thing) -> Result<Lease, LeaseError> {
-        let text = |text: &str| text.to_owned();
-        let mut annotations = BTreeMap::from([(text(ABOUT), thing.about.clone())]);
-        if let Some(replica) = self.replica.as_ref().filter(|_| thing.kind == "replica") {
-            annotations.insert(text(ADDRESS), replica.address.to_string());
-            annotations.insert(text(CERTIFICATE), replica.certificate.clone());
-        }
-        let lease = Lease {
-            metadata: ObjectMeta {
-                name: Some(thing.lease()),
-                labels: Some([(text(LABEL), text(thing.kind))].into()),
-                annotations: Some(annotations),
-                ..ObjectMeta::default()
-            },
-            spec: Some(self.held(None)),
-        };
-        self.in_time(self.api.create(&PostParams::default(), &lease))
-            .await
-    }
-
-    /// Takes or renews: only if nobody has written it since it was last seen.
-    async fn hold(&self, name: &str) -> Result<Lease, LeaseError> {
-        let Some(known) = self.known.get(name) else {
-            return Err(LeaseError::Gone);
-        };
-        let mut lease = known.lease.clone();
-        lease.metadata.managed_fields = None;
-        if let Some(replica) = self.replica.as_ref()
-            && lease.labels().get(LABEL).map(String::as_str) == Some("replica")
-        {
-            // One that was started anew is known by another certificate.
-            let annotations = lease.annotations_mut();
-            annotations.insert(ADDRESS.to_owned(), replica.address.to_string());
-            annotations.insert(CERTIFICATE.to_owned(), replica.certificate.clone());
-        }
-        lease.spec = Some(self.held(lease.spec.as_ref()));
-        self.in_time(self.api.replace(name, &PostParams::default(), &lease))
-            .await
-    }
-
-    async fn release(&self, name: &str) -> Result<Lease, LeaseError> {
-        let Some(known) = self.known.get(name) else {
-            return Err(LeaseError::Gone);
-        };
-        let mut lease = known.lease.clone();
-        lease.metadata.managed_fields = None;
-        if let Some(spec) = &mut lease.spec {
-            spec.holder_identity = None;
-            spec.renew_time = Some(MicroTime(Timestamp::now()));
-        }
-        self.in_time(self.api.replace(name, &PostParams::default(), &lease))
-            .await
-    }
-
-    fn held(&self, before: Option<&LeaseSpec>) -> LeaseSpec {
-        let now = Some(MicroTime(Timestamp::now()));
-        let is_same = before.is_some_and(|spec| spec.holder_identity.as_ref() == Some(&self.own));
-        let transitions = before
-            .and_then(|spec| spec.lease_transitions)
-            .map_or(0, |count| if is_same { count } else { count + 1 });
-        LeaseSpec {
-            holder_identity: Some(self.own.clone()),
-            lease_duration_seconds: i32::try_from(self.timing.duration.as_secs()).ok(),
-            acquire_time: match before {
-                Some(spec) if is_same => spec.acquire_time.clone(),
-                _ => now.clone(),
-            },
-            renew_time: now,
-            lease_transitions: Some(transitions),
-            ..LeaseSpec::default()
-        }
-    }
-
-    /// A request that hangs is given up before the next renewal is due.
-    async fn in_time<T>(
-        &self,
-        request: impl Future<Output = kube::Result<T>>,
-    ) -> Result<T, LeaseError> {
-        match tokio::time::timeout(self.timing.renew, request).await {
-            Ok(answer) => answer.map_err(LeaseError::from),
-            Err(_) => Err(LeaseError::Late),
-        }
-    }
-
-    /// Lets everything go, so that others need not wait.
-    async fn let_go(&mut self) {
-        let held: Vec<Thing> = self.holds.inner().asked.keys().cloned().collect();
-        for thing in held {
-            self.holds.note(&thing, None);
-            let name = thing.lease();
-            let written = if thing.kind == "replica" {
-                let how = DeleteParams::default();
-                self.in_time(self.api.delete(&name, &how)).await.map(drop)
-            } else {
-                self.release(&name).await.map(drop)
-            };
-            if let Err(error) = written {
-                tracing::debug!(lease = name, %error, "a Lease was not let go");
-            }
-        }
-    }
-}
-
-/// How the replica that a Lease stands for is reached, where it says so.
-fn replica(lease: &Lease) -> Option<Replica> {
-    let annotations = lease.annotations();
-    Some(Replica {
-        address: annotations.get(ADDRESS)?.parse().ok()?,
-        certificate: annotations.get(CERTIFICATE)?.clone(),
-    })
 }
 
 /// Why a Lease was not written.

@@ -20,6 +20,9 @@ pub struct Timing {
     pub renew: Duration,
     /// How long one request of a holder may take.
     pub deadline: Duration,
+    /// How long a Lease is kept that nobody wants and nobody holds. Longer than a replica needs to
+    /// come back under its name, and to know after its start what there is to hold.
+    pub forget: Duration,
 }
 
 impl Timing {
@@ -30,6 +33,7 @@ impl Timing {
             duration,
             renew: duration / 6,
             deadline: duration / 2,
+            forget: duration * 4,
         }
     }
 }
@@ -122,6 +126,16 @@ impl Timing {
         now >= seen.since + seen.duration + self.deadline
     }
 
+    /// Whether nobody has held for long what was last seen like this.
+    #[must_use]
+    pub fn is_forgotten(self, seen: &Seen, now: Instant) -> bool {
+        let held = match seen.holder {
+            Some(_) => seen.duration + self.deadline,
+            None => Duration::ZERO,
+        };
+        now >= seen.since + held + self.forget
+    }
+
     /// Until when a hold lasts that was asked for at `asked`.
     #[must_use]
     pub fn until(self, asked: Instant) -> Instant {
@@ -152,6 +166,7 @@ mod tests {
         duration: Duration::from_mins(1),
         renew: Duration::from_secs(10),
         deadline: Duration::from_secs(30),
+        forget: Duration::from_mins(4),
     };
 
     fn seen(holder: Option<&str>, since: Instant) -> Seen {
@@ -213,6 +228,17 @@ mod tests {
         };
         assert_eq!(TIMING.act(busy, after(9)), Act::Wait);
         assert_eq!(TIMING.act(busy, after(10)), Act::Renew);
+    }
+
+    #[test]
+    fn only_what_nobody_has_held_for_long_is_forgotten() {
+        let since = Instant::now();
+        let after = |seconds| since + Duration::from_secs(seconds);
+        let is_forgotten =
+            |holder, seconds| TIMING.is_forgotten(&seen(holder, since), after(seconds));
+        assert!(!is_forgotten(None, 239) && is_forgotten(None, 240));
+        // Whoever died may have sent until the hold was over.
+        assert!(!is_forgotten(Some("b"), 329) && is_forgotten(Some("b"), 330));
     }
 
     #[test]

@@ -43,6 +43,15 @@ impl<W: Wanted> Loops<W> {
         self.running.values().map(|(_, thing)| thing)
     }
 
+    /// Whether there is no loop for `key`, and none in its last turn. There may be one of a namesake.
+    pub fn has_ended(&self, key: &LoopKey) -> bool {
+        let has_successor = self
+            .told
+            .keys()
+            .any(|other| other.0 == key.0 && other.1 != key.1);
+        has_successor || !self.running.values().any(|(name, _)| *name == key.0)
+    }
+
     /// Ends the loops of everything that `is_own` does not name.
     pub fn keep(&mut self, is_own: impl Fn(&LoopKey) -> bool) {
         self.told.retain(|key, _| is_own(key));

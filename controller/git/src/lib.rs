@@ -44,7 +44,7 @@ pub use error::LoadError;
 pub use load::{Loaded, LoadedFleet, load};
 pub use remote::{
     Address, Credentials, FetchError, FetchRequest, Fetched, FetchedTag, Fetcher, Limits, Wanted,
-    fetch, mirror_in, serve,
+    fetch, mirror_in, remove_mirror, serve,
 };
 pub use repository::{Options, Revision, Source, is_in_repository};
 pub use written::Written;

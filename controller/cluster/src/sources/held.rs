@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::mirrors::{self, Mirrors};
 use super::wanted::Wanted;
 use super::{SourcesShared, task};
 use crate::holds::Thing;
@@ -15,6 +16,7 @@ const WHO: &str = "sources";
 pub struct Sources {
     shared: Arc<SourcesShared>,
     loops: Loops<Wanted>,
+    mirrors: Mirrors,
 }
 
 impl Sources {
@@ -23,6 +25,7 @@ impl Sources {
         Self {
             shared: Arc::new(shared),
             loops: Loops::new("source"),
+            mirrors: Mirrors::default(),
         }
     }
 
@@ -43,7 +46,15 @@ impl Sources {
 
     /// Lets each loop here know what it is to carry out. Those whose source is gone, or is for another
     /// replica, end.
-    pub fn carry_on(&mut self, mut own: BTreeMap<LoopKey, Wanted>) {
+    pub fn carry_on(&mut self, wanted: BTreeMap<LoopKey, Wanted>) {
+        self.mirrors.see(&wanted, &self.shared.setup.mirrors);
+        let gone = self
+            .mirrors
+            .take_gone(&wanted, |key| self.loops.has_ended(key));
+        if !gone.is_empty() {
+            tokio::spawn(mirrors::remove(gone));
+        }
+        let mut own = wanted;
         let holds = &self.shared.holds;
         own.retain(|(name, _), _| holds.has(&Thing::source(name)));
         self.loops.keep(|key| own.contains_key(key));

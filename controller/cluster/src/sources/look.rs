@@ -1,5 +1,6 @@
 //! One look at a source's repository: what is fetched, and what is carried out of it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use diarchy_core::code::Code;
@@ -9,9 +10,7 @@ use diarchy_crds::git_source::GitSourceSpec;
 use diarchy_crds::reference::LocalRef;
 use diarchy_fleet::endpoints::{NamedAddress, Protocol};
 use diarchy_git::signature::{self, TrustedKeys};
-use diarchy_git::{
-    Address, Cache, Credentials, FetchRequest, Fetched, Loaded, Options, Source, mirror_in,
-};
+use diarchy_git::{Address, Cache, Credentials, FetchRequest, Fetched, Loaded, Options, Source};
 use diarchy_operator::connect::{Fingerprint, SecretData, Secrets as _};
 use jiff::Timestamp;
 
@@ -23,7 +22,7 @@ use super::error::SourceError;
 use super::status::Outcome;
 use super::wanted::Wanted;
 use super::work::{Tried, Work};
-use super::{impersonation, live};
+use super::{impersonation, live, mirrors};
 
 /// How many mistakes of a revision a status names.
 const MISTAKES: usize = 3;
@@ -32,6 +31,8 @@ const MISTAKES: usize = 3;
 #[derive(Default)]
 pub struct Memory {
     cache: Cache,
+    /// What was fetched into last.
+    mirror: Option<PathBuf>,
     /// What was read last, by commit and folder.
     read: Option<(String, String, Arc<Content>)>,
     tried: Tried,
@@ -86,6 +87,15 @@ impl Look<'_> {
             ..self.request()?
         };
         let fetched = self.shared.setup.fetcher.fetch(&request).await?;
+        // Where the source was fetched into while it had another address.
+        let before = memory.mirror.replace(request.mirror.clone());
+        mirrors::remove(
+            before
+                .into_iter()
+                .filter(|one| *one != request.mirror)
+                .collect(),
+        )
+        .await;
         if let Some((commit, path, content)) = &memory.read
             && (commit, path) == (&fetched.commit, &self.spec.path)
             && content.revision == fetched.revision
@@ -113,8 +123,7 @@ impl Look<'_> {
             None => Credentials::default(),
         };
         credentials.fit(&address)?;
-        let owner = format!("{}/{}", self.wanted.name.namespace, self.wanted.version.uid);
-        let mirror = mirror_in(&setup.mirrors, &owner, &address);
+        let mirror = self.wanted.mirror(&setup.mirrors, &address);
         Ok(FetchRequest::for_source(self.spec, credentials, mirror)?)
     }
 

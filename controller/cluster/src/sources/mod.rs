@@ -14,6 +14,7 @@ mod held;
 mod impersonation;
 mod live;
 mod look;
+mod mirrors;
 mod status;
 mod task;
 mod wanted;

@@ -1,6 +1,7 @@
 //! What the loop of one source is to carry out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use diarchy_core::desired::Resources;
 use diarchy_core::finding::{Origin, Severity};
@@ -8,6 +9,7 @@ use diarchy_core::resource::{Kind, ObjectName};
 use diarchy_crds::git_source::{GitSourceSpec, GitSourceStatus};
 use diarchy_crds::manifest::REQUESTED_AT;
 use diarchy_crds::{GitKind as _, GitSource, Manifest};
+use diarchy_git::{Address, mirror_in};
 use kube::{Resource as _, ResourceExt as _};
 
 use super::error::SourceError;
@@ -71,6 +73,12 @@ impl Wanted {
     pub fn account(&self, spec: &GitSourceSpec) -> ObjectName {
         let name = credentials::account(&spec.service_account_name);
         ObjectName::new(&self.name.namespace, name)
+    }
+
+    /// Where its repository at `address` is fetched into, below `folder`.
+    pub fn mirror(&self, folder: &Path, address: &Address) -> PathBuf {
+        let owner = format!("{}/{}", self.name.namespace, self.version.uid);
+        mirror_in(folder, &owner, address)
     }
 
     /// The Secrets that it names.

@@ -23,6 +23,7 @@ pub use child::{fetch, serve};
 pub use credentials::Credentials;
 pub use error::FetchError;
 pub use fetcher::Fetcher;
+pub use mirror::remove as remove_mirror;
 pub use mirrors::mirror_in;
 pub use request::{FetchRequest, Fetched, FetchedTag, Limits, Wanted};
 

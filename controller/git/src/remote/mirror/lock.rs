@@ -61,6 +61,25 @@ pub(super) fn nobody_reads(folder: &Path) -> Option<File> {
     Some(file)
 }
 
+/// Removes the mirror in `folder`, if there is one, when nobody fetches into it or reads from it any
+/// more. A folder that is no mirror is let be.
+///
+/// # Errors
+///
+/// A lock that cannot be taken, or a file that cannot be removed.
+pub fn remove(folder: &Path) -> std::io::Result<()> {
+    let fetching = folder.join(FETCHING);
+    if !fetching.exists() {
+        return Ok(());
+    }
+    // Whoever fetches holds the one, whoever reads the other: in no order are both waited for.
+    let nobody_fetches = open(&fetching)?;
+    nobody_fetches.lock()?;
+    let nobody_reads = open(&folder.join(READING))?;
+    nobody_reads.lock()?;
+    fs::remove_dir_all(folder)
+}
+
 fn open(place: &Path) -> std::io::Result<File> {
     File::options()
         .create(true)

@@ -26,7 +26,7 @@ use super::error::{FetchError, one_line};
 use super::protocol::Target;
 use super::request::FetchRequest;
 
-pub use lock::reading;
+pub use lock::{reading, remove};
 pub use receiving::Receiving;
 
 use lock::Lock;

@@ -1,0 +1,114 @@
+//! `examples/contoso` in a cluster: applied by hand, and from git over https and over ssh.
+
+use serde_json::Value;
+
+use crate::bench::copy;
+use crate::cluster::{Namespace, ok, with_definitions};
+use crate::deployed::{Controller, Deployment, Tenant, condition};
+use crate::gitsource_bench::Bench;
+use crate::in_cluster::steady;
+use crate::origin::Origin;
+use crate::site::Site;
+
+/// What the example promises to bring where it should be: every assignment that is in force.
+const IN_FORCE: [&str; 9] = [
+    "device-configuration-it",
+    "endpoint-protection-office",
+    "endpoint-protection-pilots",
+    "office-early",
+    "office-finance",
+    "office-latitude-7000",
+    "windows-update-emea",
+    "windows-update-executives",
+    "windows-update-pilots",
+];
+
+/// The example and its estate, for a namespace.
+fn example_for(namespace: &Namespace<'_>) -> Site {
+    let site = Site::of_example();
+    let own = format!("namespace: {}", namespace.name);
+    site.repository
+        .edit("fleet.yaml", "namespace: contoso", &own);
+    site
+}
+
+/// Waits for the plan of what was delivered, says yes, and sees it carried out; what is shown then.
+fn is_carried_out(tenant: &Tenant<'_>, site: &Site) -> String {
+    let digest = tenant.waiting();
+    assert_eq!(site.rules_written(), 0, "somebody was moved without a yes");
+    let fleet = tenant.fleet();
+    let ready = condition(&fleet, "Ready");
+    assert_eq!(ready["reason"], "AwaitingApproval", "{fleet:#}");
+    assert!(digest.starts_with("sha256:"), "{digest}");
+    tenant.approve();
+    tenant.wait_for_condition("Converged", "fleet/contoso");
+    // A pilot is let in when it is healthy and was heard of lately, and one of them is not at first.
+    let pilots = "windows-update-pilots";
+    tenant.wait_for("the last pilot", "workloadassignment", pilots, |pilots| {
+        let devices = &pilots["status"]["devices"];
+        devices["desired"] == devices["eligible"] && devices["observed"] == devices["desired"]
+    });
+    tenant.wait_for_condition("Converged", "fleet/contoso");
+    for assignment in IN_FORCE {
+        tenant.wait_for_condition("Converged", &format!("workloadassignment/{assignment}"));
+    }
+    assert!(site.rules_written() > 0, "nobody was moved");
+    site.assert_clean();
+    let fleet = tenant.fleet();
+    assert_eq!(fleet["status"]["waitingPlan"], Value::Null, "{fleet:#}");
+    let mut get = tenant.kubectl();
+    steady(&ok(get.args(["get", "diarchy"])))
+}
+
+#[test]
+fn the_example_that_is_applied_is_carried_out() {
+    let namespace = with_definitions().namespace();
+    let site = example_for(&namespace);
+    let tenant = Tenant::within(namespace, &site);
+    let deployment = Deployment::of(with_definitions(), &[&tenant]);
+    let _controller = deployment.start("one");
+    let mut apply = tenant.kubectl();
+    apply.args(["apply", "--server-side", "--recursive", "-f"]);
+    ok(apply.arg(site.repository.path()));
+    insta::assert_snapshot!(is_carried_out(&tenant, &site));
+}
+
+/// The example in a repository that is served, delivered as `source` says.
+fn delivered(source: impl FnOnce(&Bench) -> Value) -> String {
+    let namespace = with_definitions().namespace();
+    let site = example_for(&namespace);
+    let origin = Origin::empty();
+    copy(site.repository.path(), &origin.tree());
+    origin.commit("NOTES.md", "forked\n");
+    let tenant = Tenant::within(namespace.clone(), &site);
+    let bench = Bench::of(with_definitions(), namespace, origin);
+    bench.grant("default");
+    let deployment = Deployment::of(with_definitions(), &[&tenant]);
+    let mut command = deployment.command("one");
+    command.arg("--mirrors").arg(bench.mirrors());
+    let _controller = Controller::start(&mut command);
+    bench.apply(&source(&bench));
+    let status = bench.wait_for_head();
+    assert_eq!(status["resources"], 31, "{status:#}");
+    let shown = is_carried_out(&tenant, &site);
+    let fleet = tenant.fleet();
+    let annotations = &fleet["metadata"]["annotations"];
+    assert_eq!(annotations["diarchy.dev/revision"], bench.head());
+    shown
+}
+
+#[test]
+fn the_example_from_git_over_https_is_carried_out() {
+    insta::assert_snapshot!("the_example_from_git", delivered(Bench::source));
+}
+
+#[test]
+fn the_example_from_git_over_ssh_is_carried_out() {
+    // It is served until everything has been carried out.
+    let mut served = None;
+    let shown = delivered(|bench| {
+        let ssh = served.insert(bench.serve_ssh());
+        bench.source_over(ssh)
+    });
+    insta::assert_snapshot!("the_example_from_git", shown);
+}
