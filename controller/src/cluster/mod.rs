@@ -30,7 +30,7 @@ pub struct Connection {
 impl Connection {
     /// Reads the kubeconfig; nothing is asked yet.
     pub async fn new(arguments: &Cluster) -> Result<Self, Failure> {
-        let config = match &arguments.context {
+        let mut config = match &arguments.context {
             None => Config::infer().await.map_err(|error| no_cluster(&error))?,
             Some(context) => {
                 let options = KubeConfigOptions {
@@ -42,6 +42,8 @@ impl Connection {
                 config.map_err(|error| no_cluster(&error))?
             }
         };
+        // A person waits: what is not served now is told now, and not tried for minutes.
+        config.default_retry = false;
         let client = Client::try_from(config.clone()).map_err(|error| no_cluster(&error))?;
         let namespace = arguments.namespace.clone();
         Ok(Self {

@@ -72,11 +72,11 @@ impl NoAnswer {
         match self {
             Self::Refused(Refusal::Unknown(_)) => StatusCode::UNAUTHORIZED,
             Self::Refused(Refusal::Forbidden { .. }) => StatusCode::FORBIDDEN,
-            Self::Refused(Refusal::NotFoundOut(_)) | Self::NotYet(_) => {
-                StatusCode::SERVICE_UNAVAILABLE
+            // Not 503: clients of an API server take that for its own, and ask again for minutes.
+            Self::Refused(Refusal::NotFoundOut(_)) | Self::Elsewhere { .. } => {
+                StatusCode::BAD_GATEWAY
             }
-            Self::Elsewhere { .. } => StatusCode::BAD_GATEWAY,
-            Self::Device(_) => StatusCode::NOT_FOUND,
+            Self::Device(_) | Self::NotYet(_) => StatusCode::NOT_FOUND,
             Self::Question(_) => StatusCode::BAD_REQUEST,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
