@@ -6,7 +6,7 @@ use std::time::Duration;
 use diarchy_clock::Clock;
 use diarchy_core::code::Code;
 use diarchy_core::consequence::Consequence;
-use diarchy_fleet::site::{SiteClient, SiteCredentials, SiteOptions};
+use diarchy_fleet::site::{SiteClient, SiteCredentials, SiteOptions, WRITE_DEADLINE};
 use diarchy_fleet::{
     CaBundle, Counters, DomainAccount, EstateError, Outcome, Pace, Secret, Service,
     TransportOptions,
@@ -53,6 +53,7 @@ impl Site {
             per: Duration::from_secs(1),
         };
         let options = SiteOptions {
+            write_deadline: WRITE_DEADLINE,
             admin_service: vec![self.simulator.admin_service()],
             credentials,
             transport,

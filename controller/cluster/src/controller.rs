@@ -119,7 +119,12 @@ pub async fn run(setup: Setup, stop: oneshot::Receiver<()>) -> Result<(), Cluste
         setup: setup.sources,
     });
     let shared = Arc::new(Shared {
-        connect: connect(&credentials, setup.allowed, &setup.clock),
+        connect: connect(
+            &credentials,
+            setup.allowed,
+            setup.timing.deadline,
+            &setup.clock,
+        ),
         reporter,
         client: setup.client,
         objects,
@@ -151,9 +156,11 @@ pub async fn run(setup: Setup, stop: oneshot::Receiver<()>) -> Result<(), Cluste
 fn connect(
     credentials: &Credentials,
     allowed: Option<AllowedEndpoints>,
+    write_deadline: Duration,
     clock: &Clock,
 ) -> Box<dyn Connect> {
-    let connector = Connector::new(credentials.clone(), credentials.clone(), clock.clone());
+    let connector = Connector::new(credentials.clone(), credentials.clone(), clock.clone())
+        .writing_within(write_deadline);
     Box::new(match allowed {
         Some(allowed) => connector.only_to(allowed),
         None => connector,

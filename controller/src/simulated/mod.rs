@@ -14,7 +14,7 @@ use diarchy_core::code::Code;
 use diarchy_core::resource::ObjectName;
 use diarchy_fleet::graph::{GraphClient, GraphOptions};
 use diarchy_fleet::inventory::Estate;
-use diarchy_fleet::site::{SiteClient, SiteCredentials, SiteOptions};
+use diarchy_fleet::site::{SiteClient, SiteCredentials, SiteOptions, WRITE_DEADLINE};
 use diarchy_fleet::{
     CaBundle, ClientCredentials, ClientProof, Counters, Pace, Secret, Service, TransportOptions,
 };
@@ -218,6 +218,7 @@ impl Connect for SimulatedEstates {
             transport: transport(Service::Graph)?,
         };
         let site = SiteOptions {
+            write_deadline: WRITE_DEADLINE,
             admin_service: vec![address.admin_service.clone()],
             credentials: SiteCredentials::Token(Secret::new(address.admin_token.clone())),
             transport: transport(Service::AdminService)?,

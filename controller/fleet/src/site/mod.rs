@@ -15,6 +15,7 @@ mod write;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use diarchy_clock::Clock;
 use diarchy_core::fact::Fact;
@@ -57,7 +58,13 @@ pub struct SiteOptions {
     pub credentials: SiteCredentials,
     /// How the service is reached.
     pub transport: TransportOptions,
+    /// How long one write may take in real time, waiting for its turn included. Whoever may write for
+    /// a while only must have stopped by the end of it.
+    pub write_deadline: Duration,
 }
+
+/// How long a write may take where nobody else can come to write in the meantime.
+pub const WRITE_DEADLINE: Duration = Duration::from_mins(5);
 
 /// A client of one site's administration service.
 #[derive(Debug, Clone)]
@@ -67,6 +74,7 @@ pub struct SiteClient {
     current: Arc<AtomicUsize>,
     authorization: Authorization,
     transport: Transport,
+    write_deadline: Duration,
 }
 
 const READ_RIGHT: &str = "an administrative user of the site with Read on the class";
@@ -133,6 +141,7 @@ impl SiteClient {
             current: Arc::default(),
             authorization,
             transport,
+            write_deadline: options.write_deadline,
         })
     }
 

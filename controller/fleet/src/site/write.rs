@@ -62,7 +62,14 @@ impl SiteClient {
                 body: Some(("application/json", body.to_string().into_bytes())),
                 repeat: Repeat::UnlessReceived,
             };
-            match self.transport.answer(&call).await {
+            // In real time, as a Lease is: no clock that is set back or scaled makes it longer.
+            let answer = tokio::time::timeout(self.write_deadline, self.transport.answer(&call));
+            let Ok(answer) = answer.await else {
+                return Written::without_body(Outcome::Unknown {
+                    detail: format!("no answer came within {:?}", self.write_deadline),
+                });
+            };
+            match answer {
                 Ok(answer) if answer.status.is_success() => return accepted(&answer.body),
                 Ok(answer) => return self.judge(&call, &answer),
                 Err(error) if error.is_uncertain() => {

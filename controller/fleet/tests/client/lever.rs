@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use diarchy_clock::Clock;
 use diarchy_core::inventory::Holder;
 use diarchy_core::resource::ObjectName;
 use diarchy_core::workload::Workload;
-use diarchy_fleet::site::SiteClient;
 use diarchy_fleet::site::collection::CollectionId;
 use diarchy_fleet::site::lever::{
     Claimant, Journal, JournalError, LeverMemory, LeverOptions, LeverReport, MembershipChange,
@@ -15,8 +16,9 @@ use diarchy_fleet::site::lever::{
 use diarchy_fleet::site::pending::RuleState;
 use diarchy_fleet::site::pilot::{Hazard, PilotState};
 use diarchy_fleet::site::state::{SiteState, StateRequest};
+use diarchy_fleet::site::{SiteClient, SiteOptions};
 
-use crate::service::{Server, fast, serve, site};
+use crate::service::{Server, fast, serve, site, site_options};
 use crate::site_stub::{Collection, Shared, Site};
 
 const PILOT: &str = "PS100021";
@@ -49,7 +51,7 @@ impl Journal for Notebook {
 
 struct Bench {
     shared: Shared,
-    _server: Server,
+    server: Server,
     client: SiteClient,
     memory: LeverMemory,
     journal: Notebook,
@@ -91,7 +93,7 @@ impl Bench {
         let client = site(&[&server.url], &fast());
         Self {
             shared,
-            _server: server,
+            server,
             client,
             memory: LeverMemory::default(),
             journal: Notebook::default(),
@@ -443,4 +445,23 @@ async fn a_list_without_comments_is_no_state() {
     .await;
     let request = StateRequest::default();
     assert!(site(&[&server.url], &fast()).state(&request).await.is_err());
+}
+
+/// Another may hold what is written to by the time that a service asks to wait for.
+#[tokio::test]
+async fn a_write_is_given_up_in_time_whatever_the_site_asks_for() {
+    let mut bench = Bench::new(true).await;
+    bench.site().throttles = true;
+    let options = SiteOptions {
+        write_deadline: Duration::from_millis(300),
+        ..site_options(&[&bench.server.url])
+    };
+    bench.client = SiteClient::new(&options, &Clock::system(), &Arc::default()).unwrap();
+    let report = bench.pull(&[place("apps-1", [1])]).await;
+    assert_eq!(bench.site().writes.len(), 1, "{report:#?}");
+    let [(_, Outcome::Unknown { detail })] = report.writes.as_slice() else {
+        panic!("{report:#?}");
+    };
+    assert!(detail.contains("300ms"), "{detail}");
+    assert!(report.stopped.is_some(), "{report:#?}");
 }

@@ -8,7 +8,7 @@ use axum::extract::Request;
 use axum::http::Response;
 use diarchy_clock::Clock;
 use diarchy_fleet::graph::{GraphClient, GraphOptions};
-use diarchy_fleet::site::{SiteClient, SiteCredentials, SiteOptions};
+use diarchy_fleet::site::{SiteClient, SiteCredentials, SiteOptions, WRITE_DEADLINE};
 use diarchy_fleet::{
     ClientCredentials, ClientProof, Counters, DomainAccount, Secret, Service, TransportOptions,
 };
@@ -189,6 +189,7 @@ pub fn graph(url: &str, clock: &Clock) -> GraphClient {
 
 pub fn site_options(urls: &[&str]) -> SiteOptions {
     SiteOptions {
+        write_deadline: WRITE_DEADLINE,
         admin_service: urls
             .iter()
             .map(|url| format!("{url}/AdminService"))

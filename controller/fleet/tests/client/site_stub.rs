@@ -34,6 +34,8 @@ pub struct Site {
     pub writes: Vec<String>,
     /// The write of this number, from 1, happens, and its answer is lost.
     pub lose: usize,
+    /// Whether every write is asked to come again in a minute.
+    pub throttles: bool,
     /// What every method returns.
     pub return_value: i64,
     pub tick: u32,
@@ -124,6 +126,11 @@ impl Site {
                 .trim()
                 .to_owned(),
         );
+        if self.throttles {
+            let mut later = Reply::new(429, "");
+            later.headers.push(("retry-after", "60".to_owned()));
+            return later;
+        }
         if self.return_value != 0 {
             return Reply::ok(json!({ "ReturnValue": self.return_value }));
         }

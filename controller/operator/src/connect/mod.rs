@@ -10,6 +10,7 @@ mod keys;
 mod secret;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use diarchy_clock::Clock;
 use diarchy_core::resource::ObjectName;
@@ -17,7 +18,7 @@ use diarchy_crds::fleet::FleetSpec;
 use diarchy_fleet::endpoints::{AllowedEndpoints, NamedAddress, Protocol};
 use diarchy_fleet::graph::{GraphClient, GraphOptions};
 use diarchy_fleet::inventory::Estate;
-use diarchy_fleet::site::{SiteClient, SiteOptions};
+use diarchy_fleet::site::{SiteClient, SiteOptions, WRITE_DEADLINE};
 use diarchy_fleet::{ClientCredentials, ClientProof, Counters, Service, TransportOptions};
 use diarchy_git::LoadedFleet;
 use tracing::warn;
@@ -64,6 +65,7 @@ pub struct Connector {
     secrets: Box<dyn Secrets>,
     identities: Box<dyn Identities>,
     allowed: Option<AllowedEndpoints>,
+    write_deadline: Duration,
     clock: Clock,
 }
 
@@ -92,6 +94,7 @@ impl Connector {
             secrets: Box::new(secrets),
             identities: Box::new(identities),
             allowed: None,
+            write_deadline: WRITE_DEADLINE,
             clock,
         }
     }
@@ -100,6 +103,13 @@ impl Connector {
     #[must_use]
     pub fn only_to(mut self, allowed: AllowedEndpoints) -> Self {
         self.allowed = Some(allowed);
+        self
+    }
+
+    /// No write to a site takes longer than `deadline`.
+    #[must_use]
+    pub fn writing_within(mut self, deadline: Duration) -> Self {
+        self.write_deadline = deadline;
         self
     }
 
@@ -155,6 +165,7 @@ impl Connector {
             transport.ca_bundle = Some(keys::roots(roots)?);
         }
         let site = SiteOptions {
+            write_deadline: self.write_deadline,
             admin_service: spec.admin_services().map(ToOwned::to_owned).collect(),
             credentials: keys::site(&named.site)?,
             transport,
