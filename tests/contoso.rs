@@ -1,13 +1,15 @@
 //! `examples/contoso` in a cluster: applied by hand, and from git over https and over ssh.
 
-use serde_json::Value;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
 
 use crate::bench::copy;
-use crate::cluster::{Namespace, ok, with_definitions};
+use crate::cluster::{MEGAN, Namespace, ok, with_definitions};
 use crate::deployed::{Controller, Deployment, Tenant, condition};
 use crate::gitsource_bench::Bench;
 use crate::in_cluster::steady;
 use crate::origin::Origin;
+use crate::signing_key::SigningKey;
 use crate::site::Site;
 
 /// What the example promises to bring where it should be: every assignment that is in force.
@@ -95,6 +97,52 @@ fn delivered(source: impl FnOnce(&Bench) -> Value) -> String {
     let annotations = &fleet["metadata"]["annotations"];
     assert_eq!(annotations["diarchy.dev/revision"], bench.head());
     shown
+}
+
+/// Who has signed the newest revision does not say yes to it as well.
+#[test]
+fn the_signer_of_a_revision_does_not_approve_it() {
+    let namespace = with_definitions().namespace();
+    let site = example_for(&namespace);
+    let origin = Origin::empty();
+    copy(site.repository.path(), &origin.tree());
+    let signing = SigningKey::new();
+    signing.sign_commits_of(&origin);
+    origin.commit("NOTES.md", "forked\n");
+    let tenant = Tenant::within(namespace.clone(), &site);
+    let bench = Bench::of(with_definitions(), namespace, origin);
+    bench.grant("default");
+    bench.secret(
+        "signers",
+        &[("allowed_signers", &signing.allowed(MEGAN.name))],
+    );
+    let mut source = bench.source();
+    source["spec"]["verify"] = json!({ "trustedKeysRef": { "name": "signers" } });
+    let deployment = Deployment::of(with_definitions(), &[&tenant]);
+    let mut command = deployment.command("one");
+    command.arg("--mirrors").arg(bench.mirrors());
+    let _controller = Controller::start(&mut command);
+    bench.apply(&source);
+    bench.wait_for_head();
+    let digest = tenant.waiting();
+    tenant.wait_for("the signer", "fleet", "contoso", |fleet| {
+        fleet["metadata"]["annotations"]["diarchy.dev/signer"] == MEGAN.name
+    });
+    let long = SignedDuration::from_hours(60);
+    let mut own = tenant.approval("own", &digest, long);
+    own["spec"]["approver"] = MEGAN.name.into();
+    ok(&mut tenant.namespace.apply(&[own]));
+    tenant.wait_for("a yes that does not count", "approval", "own", |one| {
+        condition(one, "Ready")["reason"] == "OwnRevision"
+    });
+    assert_eq!(site.rules_written(), 0, "somebody was moved without a yes");
+    ok(&mut tenant
+        .namespace
+        .apply(&[tenant.approval("yes", &digest, long)]));
+    tenant.wait_for("a yes that counts", "approval", "yes", |one| {
+        condition(one, "Ready")["reason"] == "Taken"
+    });
+    tenant.wait_for("changes", "fleet", "contoso", |_| site.rules_written() > 0);
 }
 
 #[test]

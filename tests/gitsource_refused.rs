@@ -1,12 +1,10 @@
 //! Revisions that a source does not apply: nothing of them, and the last one stays in force.
 
-use std::fs;
-use std::process::Command;
-
 use serde_json::json;
 
 use crate::cluster::{refused, with_definitions};
 use crate::gitsource_bench::{Bench, condition, message};
+use crate::signing_key::SigningKey;
 
 /// Looks at what was committed, which must be refused with this code and leave everything as it was.
 fn assert_refused(bench: &Bench, code: &str) -> String {
@@ -85,15 +83,8 @@ fn a_revision_without_resources_removes_nothing() {
 #[test]
 fn only_what_a_trusted_key_has_signed_is_applied() {
     let bench = Bench::new();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("signing");
-    let made = Command::new("ssh-keygen")
-        .args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f"])
-        .arg(&file)
-        .status();
-    assert!(made.unwrap().success());
-    let public = fs::read_to_string(file.with_extension("pub")).unwrap();
-    let signers = format!("lena@contoso.com {public}");
+    let signing = SigningKey::new();
+    let (public, signers) = (signing.public(), signing.allowed("lena@contoso.com"));
     bench.secret("signers", &[("allowed_signers", &signers)]);
     let mut source = bench.source();
     source["spec"]["verify"] = json!({ "trustedKeysRef": { "name": "signers" } });
@@ -104,13 +95,7 @@ fn only_what_a_trusted_key_has_signed_is_applied() {
     assert_eq!(status["lastAttemptedRevision"], bench.head());
     assert!(status["lastAppliedRevision"].is_null());
     assert_eq!(bench.objects(), [""; 0]);
-    for (name, value) in [
-        ("gpg.format", "ssh"),
-        ("user.signingkey", file.to_str().unwrap()),
-        ("commit.gpgsign", "true"),
-    ] {
-        bench.origin.git(&["config", name, value]);
-    }
+    signing.sign_commits_of(&bench.origin);
     bench.group("desks", "PC-1");
     assert_eq!(bench.look()["lastAppliedRevision"], bench.head());
     // Revoked, the key vouches for nothing more, at once.

@@ -80,6 +80,7 @@ mod reverting;
 mod rotating;
 mod running;
 mod signing_in;
+mod signing_key;
 mod site;
 #[path = "../controller/git/tests/remote/ssh_server.rs"]
 #[allow(dead_code, reason = "used in part")]

@@ -10,7 +10,7 @@ use diarchy_operator::audit::Entry;
 use diarchy_operator::control_plane::{ControlPlane, Loaded, Report, Statuses};
 use diarchy_operator::error::OperatorError;
 use diarchy_operator::memory::FleetMemory;
-use diarchy_operator::status::{self, WrittenApproval};
+use diarchy_operator::status::{self, Approved, WrittenApproval};
 use diarchy_operator::store::GivenApproval;
 use jiff::Timestamp;
 use kube::{Resource as _, ResourceExt as _};
@@ -21,6 +21,7 @@ use crate::finalizers::{self, Abandoned, Act};
 use crate::holds::{Holds, Thing};
 use crate::objects::Objects;
 use crate::records::Records;
+use crate::sources::SIGNER;
 use crate::statuses::{self, Found, Reporter};
 use crate::tenant::{Version, key};
 use crate::wanted::Wanted;
@@ -107,9 +108,12 @@ impl FleetPlane<'_> {
         let waiting = memory.waiting.as_ref()?;
         let digest = waiting.digest.to_string();
         let now = self.clock.now();
+        let signer = self.signer();
+        let approved = self.approved(signer.as_deref());
         let counts = |approval: &Approval, expires: Timestamp| {
             let target = &approval.spec.target_ref;
-            target.kind == TargetKind::Fleet
+            approved.may_be_approved_by(&approval.spec.approver)
+                && target.kind == TargetKind::Fleet
                 && target.name.as_str() == fleet.name
                 && target.uid == self.wanted.fleet.uid
                 && approval.spec.digest == digest
@@ -136,6 +140,21 @@ impl FleetPlane<'_> {
                 })
             })
             .max_by_key(|given| given.at)
+    }
+
+    /// Who has signed the newest revision of the fleet, where its source verifies signatures.
+    fn signer(&self) -> Option<String> {
+        let uid = &self.wanted.fleet.uid;
+        let fleets = self.objects.fleets.all();
+        let fleet = fleets.iter().find(|one| one.uid().as_ref() == Some(uid))?;
+        fleet.annotations().get(SIGNER).cloned()
+    }
+
+    fn approved<'s>(&'s self, signer: Option<&'s str>) -> Approved<'s> {
+        Approved {
+            uid: &self.wanted.fleet.uid,
+            signer,
+        }
     }
 
     /// Sets and takes away finalizers, as far as it is remembered what is still to be done.
@@ -203,6 +222,8 @@ impl FleetPlane<'_> {
         let Some(memory) = records.known() else {
             return Ok(());
         };
+        let signer = self.signer();
+        let approved = self.approved(signer.as_deref());
         let mut found = Vec::new();
         for object in self.objects.approvals.all() {
             let Ok(decoded) = &object.0 else { continue };
@@ -218,9 +239,10 @@ impl FleetPlane<'_> {
                 id: &decoded.uid().unwrap_or_default(),
                 fleet: &target.uid,
                 digest: &decoded.spec.digest,
+                approver: &decoded.spec.approver,
                 expires: decoded.spec.expires.as_str().parse().ok(),
             };
-            let status = status::approval(written, &fleet.uid, memory, old.as_ref(), now);
+            let status = status::approval(written, approved, memory, old.as_ref(), now);
             found.push(Found {
                 key: key(Kind::Approval, &*object),
                 version: Version::of(&*object),

@@ -18,6 +18,8 @@ use crate::tenant::Key;
 pub struct Content {
     /// How people are told: `main@sha1:…`.
     pub revision: String,
+    /// Who has signed it, where signatures are verified.
+    pub signer: Option<String>,
     /// What is applied: each stage when the one before it is.
     pub stages: Vec<Vec<Resource>>,
     /// How many documents belong to other groups.
@@ -67,6 +69,7 @@ impl Content {
         }
         Ok(Self {
             revision: revision.clone(),
+            signer: None,
             stages: stages(resources),
             skipped: loaded.skipped,
         })

@@ -9,7 +9,7 @@ use diarchy_core::resource::ObjectName;
 use diarchy_crds::git_source::GitSourceSpec;
 use diarchy_crds::reference::LocalRef;
 use diarchy_fleet::endpoints::{NamedAddress, Protocol};
-use diarchy_git::signature::{self, TrustedKeys};
+use diarchy_git::signature::{self, Signer, TrustedKeys};
 use diarchy_git::{Address, Cache, Credentials, FetchRequest, Fetched, Loaded, Options, Source};
 use diarchy_operator::connect::{Fingerprint, SecretData, Secrets as _};
 use jiff::Timestamp;
@@ -104,8 +104,12 @@ impl Look<'_> {
             return Ok(Arc::clone(content));
         }
         let commit = fetched.commit.clone();
-        let loaded = self.load(memory, fetched, keys).await?;
-        let content = Arc::new(self.judge(&loaded)?);
+        let (loaded, signer) = self.load(memory, fetched, keys).await?;
+        let content = self.judge(&loaded)?;
+        let content = Arc::new(Content {
+            signer: signer.map(|signer| signer.name),
+            ..content
+        });
         memory.read = Some((commit, self.spec.path.clone(), Arc::clone(&content)));
         Ok(content)
     }
@@ -174,26 +178,25 @@ impl Look<'_> {
         memory: &mut Memory,
         fetched: Fetched,
         keys: Option<TrustedKeys>,
-    ) -> Result<Loaded, SourceError> {
+    ) -> Result<(Loaded, Option<Signer>), SourceError> {
         let options = Options {
             reference: None,
             path: Some(self.spec.path.clone()).filter(|path| !path.is_empty()),
         };
         let mut cache = std::mem::take(&mut memory.cache);
         let reading = tokio::task::spawn_blocking(move || {
-            if let Some(keys) = &keys {
-                signature::verify(&fetched, keys, Timestamp::now())?;
-            }
+            let verified = keys.map(|keys| signature::verify(&fetched, &keys, Timestamp::now()));
+            let signer = verified.transpose()?;
             let source = Source::Fetched(Box::new(fetched));
             let loaded = diarchy_git::load(&source, &options, &mut cache)?;
-            Ok((loaded, cache))
+            Ok((loaded, signer, cache))
         });
-        let read: Result<(Loaded, Cache), SourceError> = reading
+        let read: Result<(Loaded, Option<Signer>, Cache), SourceError> = reading
             .await
             .map_err(|error| SourceError::Internal(error.to_string()))?;
-        let (loaded, cache) = read?;
+        let (loaded, signer, cache) = read?;
         memory.cache = cache;
-        Ok(loaded)
+        Ok((loaded, signer))
     }
 
     fn judge(&self, loaded: &Loaded) -> Result<Content, SourceError> {

@@ -7,7 +7,7 @@ use diarchy_core::resource::{Kind, ObjectName};
 
 use super::apply::{self, Writer};
 use super::content::{Content, Resource};
-use super::difference::{REVISION, Removal, entry, is_as_written, other_source};
+use super::difference::{REVISION, Removal, SIGNER, entry, is_as_written, other_source};
 use super::error::SourceError;
 use super::live::LiveObjects;
 use super::status::{InForce, Outcome};
@@ -167,14 +167,17 @@ impl Step<'_> {
         }
     }
 
-    /// Says in a fleet which revision is in force for it, when everything of it is applied.
+    /// Says in a fleet which revision is in force for it, and who has signed that, when everything of
+    /// it is applied.
     async fn stamp(&self, fleet: &ObjectName, work: &Work) -> Result<(), SourceError> {
-        let revision = &work.content.revision;
-        let key = (Kind::Fleet, fleet.clone());
-        let live = work.live.get(&key);
-        if live.and_then(|live| live.annotations.get(REVISION)) == Some(revision) {
+        let Content {
+            revision, signer, ..
+        } = &*work.content;
+        let live = work.live.get(&(Kind::Fleet, fleet.clone()));
+        let written = |annotation| live.and_then(|live| live.annotations.get(annotation));
+        if written(REVISION) == Some(revision) && written(SIGNER) == signer.as_ref() {
             return Ok(());
         }
-        self.writer.stamp(fleet, revision).await
+        self.writer.stamp(fleet, revision, signer.as_deref()).await
     }
 }

@@ -16,16 +16,34 @@ pub struct WrittenApproval<'a> {
     pub fleet: &'a str,
     /// The digest that it approves.
     pub digest: &'a str,
+    /// Who approves.
+    pub approver: &'a str,
     /// Until when it counts; nothing if that cannot be read.
     pub expires: Option<Timestamp>,
 }
 
-/// The status of an approval after a pass over the fleet with this uid; `old` is the status reported
-/// last.
+/// The fleet that a yes is said to.
+#[derive(Debug, Clone, Copy)]
+pub struct Approved<'a> {
+    /// Its uid.
+    pub uid: &'a str,
+    /// Who has signed the newest revision of it, where signatures are verified.
+    pub signer: Option<&'a str>,
+}
+
+impl Approved<'_> {
+    /// Whether `approver` may say yes to what they have not signed themselves.
+    #[must_use]
+    pub fn may_be_approved_by(&self, approver: &str) -> bool {
+        self.signer != Some(approver)
+    }
+}
+
+/// The status of an approval after a pass over `fleet`; `old` is the status reported last.
 #[must_use]
 pub fn approval(
     written: WrittenApproval<'_>,
-    fleet: &str,
+    fleet: Approved<'_>,
     memory: &FleetMemory,
     old: Option<&Value>,
     now: Timestamp,
@@ -55,7 +73,7 @@ const TAKEN: &str = "Taken";
 
 fn judge(
     written: WrittenApproval<'_>,
-    fleet: &str,
+    fleet: Approved<'_>,
     memory: &FleetMemory,
     was_taken: bool,
     now: Timestamp,
@@ -68,7 +86,7 @@ fn judge(
             "it was taken for the plan that waited, and counts for no other",
         );
     }
-    if written.fleet != fleet {
+    if written.fleet != fleet.uid {
         return no(
             "AnotherFleet",
             "it is for a fleet of this name that is there no more: approve what waits now",
@@ -79,6 +97,12 @@ fn judge(
     };
     if now >= expires {
         return no("Expired", "it has expired and counts for nothing any more");
+    }
+    if !fleet.may_be_approved_by(written.approver) {
+        return no(
+            "OwnRevision",
+            "its approver has signed the newest revision: somebody else approves what it changes",
+        );
     }
     let waiting = memory.waiting.as_ref().map(|one| one.digest.to_string());
     match waiting {
@@ -132,10 +156,15 @@ mod tests {
             id: "yes",
             fleet: "u1",
             digest: &text,
+            approver: "adele@contoso.com",
             expires: Some(at("2026-11-23T09:00:00Z")),
         };
+        let fleet = Approved {
+            uid: "u1",
+            signer: Some("megan@contoso.com"),
+        };
         let told = |written, memory: &FleetMemory, now| {
-            let status = approval(written, "u1", memory, None, at(now));
+            let status = approval(written, fleet, memory, None, at(now));
             (
                 status["conditions"][0]["status"] == "True",
                 reason(&status).to_owned(),
@@ -152,6 +181,11 @@ mod tests {
             told(other, &memory, NOW),
             (false, "AnotherFleet".to_owned())
         );
+        let other = WrittenApproval {
+            approver: "megan@contoso.com",
+            ..written
+        };
+        assert_eq!(told(other, &memory, NOW), (false, "OwnRevision".to_owned()));
         let other = WrittenApproval {
             digest: "sha256:00",
             ..written
@@ -172,15 +206,20 @@ mod tests {
             id: "yes",
             fleet: "u1",
             digest: "sha256:00",
+            approver: "adele@contoso.com",
             expires: Some(at("2026-11-23T09:00:00Z")),
         };
         let mut memory = FleetMemory::default();
         memory
             .spent
             .insert("yes".to_owned(), at("2026-11-23T09:00:00Z"));
-        let taken = approval(written, "u1", &memory, None, at(NOW));
+        let fleet = Approved {
+            uid: "u1",
+            signer: None,
+        };
+        let taken = approval(written, fleet, &memory, None, at(NOW));
         let later = at("2026-11-24T09:00:00Z");
-        let later = approval(written, "u1", &FleetMemory::default(), Some(&taken), later);
+        let later = approval(written, fleet, &FleetMemory::default(), Some(&taken), later);
         assert_eq!(later, taken);
     }
 }
