@@ -508,28 +508,23 @@ pub enum PlanFormat {
 
 /// `explain`
 #[derive(Debug, Args)]
-#[command(allow_missing_positional = true)]
+#[command(override_usage = "diarchy explain [OPTIONS] [REPO] <DEVICE>")]
 pub struct Explain {
-    /// A git repository, a folder within one, or its address; without it, what a cluster has
-    #[arg(value_name = "REPO")]
-    pub place: Option<String>,
+    /// The device, by name, serial number or id; before it, a git repository, a folder within one, or its
+    /// address: without, what a cluster has is explained
+    // Two positions of which the first may be missing are told apart by their number alone: options may
+    // stand between them.
+    #[arg(value_name = "[REPO] DEVICE", required = true)]
+    pub names: Vec<String>,
     #[command(flatten)]
     pub reading: Reading,
-    /// The device, by name, serial number or id
-    #[arg(value_name = "DEVICE")]
-    pub device: String,
     /// Only this workload
     #[arg(long, value_name = "WORKLOAD")]
     pub workload: Option<Workload>,
     #[command(flatten)]
     pub fleet: Fleet,
     /// The revision to explain for
-    #[arg(
-        long = "ref",
-        value_name = "REV",
-        conflicts_with = "working_tree",
-        requires = "place"
-    )]
+    #[arg(long = "ref", value_name = "REV", conflicts_with = "working_tree")]
     pub reference: Option<String>,
     #[command(flatten)]
     pub devices: Devices,

@@ -16,9 +16,15 @@ use crate::{devices, show, sources};
 
 /// Explains why one device is where it is.
 pub async fn run(arguments: &Explain) -> Result<Outcome, Failure> {
-    let explanation = match &arguments.place {
-        Some(place) => of_repository(place, arguments).await?,
-        None => of_cluster(arguments).await?,
+    let explanation = match arguments.names.as_slice() {
+        [device] => of_cluster(device, arguments).await?,
+        [place, device] => of_repository(place, device, arguments).await?,
+        _ => {
+            return Err(Failure::argument(
+                "one device is explained at a time",
+                "give REPO and DEVICE, or DEVICE alone to ask a cluster",
+            ));
+        }
     };
     match arguments.output {
         Format::Json => show::json(&explanation)?,
@@ -28,18 +34,28 @@ pub async fn run(arguments: &Explain) -> Result<Outcome, Failure> {
 }
 
 /// As the controller of a cluster sees it.
-async fn of_cluster(arguments: &Explain) -> Result<Explanation, Failure> {
+async fn of_cluster(device: &str, arguments: &Explain) -> Result<Explanation, Failure> {
     arguments.devices.none_for_cluster()?;
+    if arguments.reference.is_some() {
+        return Err(Failure::argument(
+            "--ref is for the resources of a repository",
+            "give REPO, or leave the option out to ask a cluster",
+        ));
+    }
     let connection = Connection::new(&arguments.asked.cluster).await?;
     let fleet = connection.choose(&arguments.fleet).await?;
     let controller = Controller::new(connection, &arguments.asked).await?;
-    let mut terms = vec![("device", arguments.device.as_str())];
+    let mut terms = vec![("device", device)];
     let workload = arguments.workload.map(Workload::name);
     terms.extend(workload.map(|workload| ("workload", workload)));
     controller.ask(&fleet, "explain", &terms).await
 }
 
-async fn of_repository(place: &str, arguments: &Explain) -> Result<Explanation, Failure> {
+async fn of_repository(
+    place: &str,
+    device: &str,
+    arguments: &Explain,
+) -> Result<Explanation, Failure> {
     arguments.devices.some_for_repository()?;
     let repository = Repository {
         place: place.to_owned(),
@@ -54,7 +70,7 @@ async fn of_repository(place: &str, arguments: &Explain) -> Result<Explanation, 
     let read = devices::read(fleet, &arguments.devices, remembered.as_ref()).await?;
     let desired = sources::remembering(&fleet.desired, remembered.as_ref());
     let inventory = sources::columns(read.devices)?;
-    let row = inventory.find(&arguments.device)?;
+    let row = inventory.find(device)?;
     let engine = Engine::new(&desired, &inventory, read.now);
     let workloads = match arguments.workload {
         Some(workload) => vec![workload],
