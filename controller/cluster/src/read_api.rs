@@ -40,9 +40,10 @@ impl ReadBackend {
         match status.user {
             Some(user) if status.authenticated == Some(true) => Ok(user),
             _ => {
-                let why = status.error.unwrap_or_default();
+                let why = status.error.map(|error| format!(": {error}"));
                 Err(Refusal::Unknown(format!(
-                    "the API server does not know the token {why}"
+                    "the API server does not know the token{}",
+                    why.unwrap_or_default()
                 )))
             }
         }

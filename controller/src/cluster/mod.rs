@@ -123,7 +123,12 @@ pub fn failed(what: &str, error: &kube::Error) -> Failure {
 }
 
 fn no_cluster(error: &dyn std::error::Error) -> Failure {
-    ClusterError::NoCluster(error.to_string()).into()
+    let error = ClusterError::NoCluster(error.to_string());
+    Failure::new(
+        error.code(),
+        error.to_string(),
+        "name a cluster with KUBECONFIG; or give REPO, or --state FILE, where none is meant",
+    )
 }
 
 fn resource(kind: Kind) -> ApiResource {
