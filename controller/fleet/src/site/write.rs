@@ -49,8 +49,20 @@ impl Written {
 }
 
 impl SiteClient {
-    /// Posts `body` to the first provider that can be connected to.
+    /// Posts `body` to the first provider that can be connected to, all of them together within the
+    /// deadline of a write.
     pub(crate) async fn post(&self, endpoint: Endpoint, path: &str, body: &Value) -> Written {
+        // In real time, as a Lease is: no clock that is set back or scaled makes it longer.
+        let posted = self.post_to_any(endpoint, path, body);
+        let written = tokio::time::timeout(self.write_deadline, posted).await;
+        written.unwrap_or_else(|_| {
+            Written::without_body(Outcome::Unknown {
+                detail: format!("no answer came within {:?}", self.write_deadline),
+            })
+        })
+    }
+
+    async fn post_to_any(&self, endpoint: Endpoint, path: &str, body: &Value) -> Written {
         let mut failure = None;
         for (_, base) in self.bases_from_current() {
             let call = Call {
@@ -62,14 +74,7 @@ impl SiteClient {
                 body: Some(("application/json", body.to_string().into_bytes())),
                 repeat: Repeat::UnlessReceived,
             };
-            // In real time, as a Lease is: no clock that is set back or scaled makes it longer.
-            let answer = tokio::time::timeout(self.write_deadline, self.transport.answer(&call));
-            let Ok(answer) = answer.await else {
-                return Written::without_body(Outcome::Unknown {
-                    detail: format!("no answer came within {:?}", self.write_deadline),
-                });
-            };
-            match answer {
+            match self.transport.answer(&call).await {
                 Ok(answer) if answer.status.is_success() => return accepted(&answer.body),
                 Ok(answer) => return self.judge(&call, &answer),
                 Err(error) if error.is_uncertain() => {
