@@ -46,6 +46,8 @@ pub struct Operator {
     setup: Setup,
     cache: Cache,
     good: Option<Loaded>,
+    /// What other processes had written to the state when the last pass began.
+    heard: Option<i64>,
     loops: BTreeMap<ObjectName, FleetLoop>,
 }
 
@@ -57,6 +59,7 @@ impl Operator {
             setup,
             cache: Cache::default(),
             good: None,
+            heard: None,
             loops: BTreeMap::new(),
         }
     }
@@ -70,6 +73,8 @@ impl Operator {
     /// has never been a revision to carry out. A fleet whose services fail is no error: it is in the
     /// report.
     pub async fn pass(&mut self) -> Result<PassReport, OperatorError> {
+        // Before anything is read: what is said later, this pass may not have heard.
+        self.heard = Some(self.setup.store.written_by_others()?);
         let refused = self.refresh().await?;
         let mut report = PassReport {
             revision: None,
@@ -105,7 +110,7 @@ impl Operator {
         let Setup { origin, store, .. } = &mut self.setup;
         tokio::select! {
             () = origin.news() => {}
-            () = heard(store) => {}
+            () = heard(store, self.heard) => {}
         }
     }
 
@@ -288,14 +293,10 @@ impl Operator {
 /// How often it is looked whether a person has said something, in real time.
 const LISTENING: Duration = Duration::from_millis(500);
 
-/// Waits until another process has written to the state.
-async fn heard(store: &Store) {
+/// Waits until another process has written to the state since it was at `before`.
+async fn heard(store: &Store, before: Option<i64>) {
     // A state that cannot be read now is told of by the next pass.
-    let before = store.written_by_others().ok();
-    loop {
+    while store.written_by_others().ok() == before {
         tokio::time::sleep(LISTENING).await;
-        if store.written_by_others().ok() != before {
-            return;
-        }
     }
 }
