@@ -7,7 +7,7 @@ use std::time::Duration;
 use diarchy_clock::Clock;
 use diarchy_fleet::endpoints::AllowedEndpoints;
 use diarchy_operator::connect::{Connect, Connector};
-use diarchy_web::{Board, Health, Identity, Metrics, ReadApi, Replica};
+use diarchy_web::{Board, Health, Identity, Metrics, ReadApi, Replica, ServeError};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::runtime::events::{Recorder, Reporter as EventReporter};
 use kube::{Api, Client, ResourceExt as _};
@@ -92,10 +92,10 @@ pub async fn run(setup: Setup, stop: oneshot::Receiver<()>) -> Result<(), Cluste
         &setup.namespace,
         Own {
             name: setup.replica.clone(),
-            replica: Some(Replica {
+            replica: Replica {
                 address: setup.questions.address,
                 certificate: setup.questions.identity.pem().to_owned(),
-            }),
+            },
         },
         setup.timing,
     );
@@ -136,10 +136,14 @@ pub async fn run(setup: Setup, stop: oneshot::Receiver<()>) -> Result<(), Cluste
         metrics: setup.metrics,
     });
     let Questions {
-        listener, identity, ..
+        listener,
+        identity,
+        address,
     } = setup.questions;
-    let backend = ReadBackend(Arc::clone(&shared));
-    ReadApi::new(backend, shared.board.clone()).serve(listener, identity)?;
+    let answers = ReadApi::new(ReadBackend(Arc::clone(&shared)), shared.board.clone());
+    answers
+        .serve(listener, identity)
+        .map_err(|cause| ServeError { address, cause })?;
     shared.objects.ready().await;
     setup.health.set_ready();
     tracing::info!("everything has been read once");

@@ -99,8 +99,8 @@ struct Inner {
 pub struct Own {
     /// Its name.
     pub name: String,
-    /// Where its read API is, where it has one.
-    pub replica: Option<Replica>,
+    /// Where its read API is.
+    pub replica: Replica,
 }
 
 impl Holds {
@@ -166,7 +166,7 @@ impl Holds {
 pub struct Keeper {
     api: Api<Lease>,
     own: String,
-    replica: Option<Replica>,
+    replica: Replica,
     timing: Timing,
     holds: Holds,
     known: BTreeMap<String, Known>,

@@ -1,7 +1,7 @@
 //! The read API: what would change for a fleet, why a device is where it is, and whether everything
 //! that a fleet needs is there.
 
-use std::net::SocketAddr;
+use std::io;
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 
 use crate::answer::PlanAnswer;
 use crate::board::{Board, Shown};
-use crate::error::{NoAnswer, Refusal, ServeError};
+use crate::error::{NoAnswer, Refusal};
 use crate::forward::{self, FORWARDED, Replica};
 use crate::tls::{Identity, TlsListener};
 
@@ -56,19 +56,13 @@ impl<B: Backend> ReadApi<B> {
         Self { backend, board }
     }
 
-    /// Answers at `address`, as `identity`, for as long as the process runs.
+    /// Answers whoever comes to `listener`, as `identity`, for as long as the process runs.
     ///
     /// # Errors
     ///
-    /// [`ServeError`] when nothing can be served there.
-    pub fn serve(
-        self,
-        listener: TcpListener,
-        identity: Identity,
-    ) -> Result<SocketAddr, ServeError> {
-        let address = listener.local_addr().unwrap_or_else(|_| ([0; 4], 0).into());
-        let failed = |cause| ServeError { address, cause };
-        let listener = TlsListener::new(listener, identity).map_err(failed)?;
+    /// When the identity cannot be used.
+    pub fn serve(self, listener: TcpListener, identity: Identity) -> io::Result<()> {
+        let listener = TlsListener::new(listener, identity)?;
         let router = Router::new()
             .route(&of_fleet("plan"), get(plan::<B>))
             .route(&of_fleet("explain"), get(explain::<B>))
@@ -79,7 +73,7 @@ impl<B: Backend> ReadApi<B> {
                 tracing::error!(%error, "no question is answered any more");
             }
         });
-        Ok(address)
+        Ok(())
     }
 
     /// Admits the one who asks.

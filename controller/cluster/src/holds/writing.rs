@@ -22,9 +22,8 @@ impl Keeper {
     pub(super) async fn create(&self, thing: &Thing) -> Result<Lease, LeaseError> {
         let text = |text: &str| text.to_owned();
         let mut annotations = BTreeMap::from([(text(ABOUT), thing.about.clone())]);
-        if let Some(replica) = self.replica.as_ref().filter(|_| thing.kind == "replica") {
-            annotations.insert(text(ADDRESS), replica.address.to_string());
-            annotations.insert(text(CERTIFICATE), replica.certificate.clone());
+        if thing.kind == "replica" {
+            self.make_known(&mut annotations);
         }
         let lease = Lease {
             metadata: ObjectMeta {
@@ -39,6 +38,16 @@ impl Keeper {
             .await
     }
 
+    /// Says in the Lease of this replica how it is asked.
+    fn make_known(&self, annotations: &mut BTreeMap<String, String>) {
+        let Replica {
+            address,
+            certificate,
+        } = &self.replica;
+        annotations.insert(ADDRESS.to_owned(), address.to_string());
+        annotations.insert(CERTIFICATE.to_owned(), certificate.clone());
+    }
+
     /// Takes or renews: only if nobody has written it since it was last seen.
     pub(super) async fn hold(&self, name: &str) -> Result<Lease, LeaseError> {
         let Some(known) = self.known.get(name) else {
@@ -46,13 +55,9 @@ impl Keeper {
         };
         let mut lease = known.lease.clone();
         lease.metadata.managed_fields = None;
-        if let Some(replica) = self.replica.as_ref()
-            && lease.labels().get(LABEL).map(String::as_str) == Some("replica")
-        {
+        if lease.labels().get(LABEL).map(String::as_str) == Some("replica") {
             // One that was started anew is known by another certificate.
-            let annotations = lease.annotations_mut();
-            annotations.insert(ADDRESS.to_owned(), replica.address.to_string());
-            annotations.insert(CERTIFICATE.to_owned(), replica.certificate.clone());
+            self.make_known(lease.annotations_mut());
         }
         lease.spec = Some(self.held(lease.spec.as_ref()));
         self.in_time(self.api.replace(name, &PostParams::default(), &lease))
