@@ -10,23 +10,29 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
 use super::{Connection, token};
-use crate::arguments::Asked;
+use crate::arguments::{Asked, Fleet};
 use crate::failure::Failure;
 
 /// The port of the Service, by its name.
 const PORT: &str = "api";
 
-/// The controller of a cluster.
+/// The controller of a cluster, asked about one fleet.
 pub struct Controller {
     connection: Connection,
+    /// The fleet.
+    pub fleet: ObjectName,
     namespace: String,
     service: String,
     token: String,
 }
 
 impl Controller {
-    /// The controller that is meant, with a token that shows who asks.
-    pub async fn new(connection: Connection, arguments: &Asked) -> Result<Self, Failure> {
+    /// The controller that is meant, and the fleet, with a token that shows who asks.
+    pub async fn new(
+        connection: Connection,
+        arguments: &Asked,
+        choice: &Fleet,
+    ) -> Result<Self, Failure> {
         let pair = |text: &str, option: &str| match text.split_once('/') {
             Some((namespace, name)) => Ok((namespace.to_owned(), name.to_owned())),
             None => Err(Failure::argument(
@@ -40,6 +46,7 @@ impl Controller {
             None => (namespace.clone(), format!("{service}-reader")),
         };
         Ok(Self {
+            fleet: connection.choose(choice).await?,
             token: token::token(&connection, (&lends, &account)).await?,
             connection,
             namespace,
@@ -47,10 +54,15 @@ impl Controller {
         })
     }
 
-    /// The answer to a question about `fleet`, with its `terms`.
+    /// The same, through the cluster that the arguments name.
+    pub async fn reach(arguments: &Asked, choice: &Fleet) -> Result<Self, Failure> {
+        let connection = Connection::new(&arguments.cluster).await?;
+        Self::new(connection, arguments, choice).await
+    }
+
+    /// The answer to a question about the fleet, with its `terms`.
     pub async fn ask<T: DeserializeOwned>(
         &self,
-        fleet: &ObjectName,
         question: &str,
         terms: &[(&str, &str)],
     ) -> Result<T, Failure> {
@@ -62,8 +74,8 @@ impl Controller {
             "/api/v1/namespaces/{}/services/https:{}:{PORT}/proxy/api/v1/namespaces/{}/fleets/{}/{question}?{}",
             self.namespace,
             self.service,
-            fleet.namespace,
-            fleet.name,
+            self.fleet.namespace,
+            self.fleet.name,
             terms.join("&")
         );
         let request = http::Request::get(path)

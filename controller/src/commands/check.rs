@@ -55,12 +55,11 @@ async fn of_cluster(arguments: &arguments::Check) -> Result<Vec<Check>, Failure>
     }
     let connection = Connection::new(&arguments.asked.cluster).await?;
     let mut checks = preflight::cluster(&connection).await;
-    let fleet = connection.choose(&arguments.fleet).await?;
-    let controller = Controller::new(connection, &arguments.asked).await?;
-    let of_fleet: Vec<Check> = controller.ask(&fleet, "check", &[]).await?;
+    let controller = Controller::new(connection, &arguments.asked, &arguments.fleet).await?;
+    let of_fleet: Vec<Check> = controller.ask("check", &[]).await?;
     checks.push(Check::well(
         "Controller",
-        format!("answers for Fleet {fleet}"),
+        format!("answers for Fleet {}", controller.fleet),
     ));
     checks.extend(of_fleet);
     Ok(checks)

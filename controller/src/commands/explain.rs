@@ -10,7 +10,7 @@ use diarchy_core::workload::{Authority, Workload};
 use diarchy_git::Cache;
 
 use crate::arguments::{Explain, Format, Repository};
-use crate::cluster::{Connection, Controller};
+use crate::cluster::Controller;
 use crate::failure::{Failure, Outcome};
 use crate::{devices, show, sources};
 
@@ -42,13 +42,11 @@ async fn of_cluster(device: &str, arguments: &Explain) -> Result<Explanation, Fa
             "give REPO, or leave the option out to ask a cluster",
         ));
     }
-    let connection = Connection::new(&arguments.asked.cluster).await?;
-    let fleet = connection.choose(&arguments.fleet).await?;
-    let controller = Controller::new(connection, &arguments.asked).await?;
+    let controller = Controller::reach(&arguments.asked, &arguments.fleet).await?;
     let mut terms = vec![("device", device)];
     let workload = arguments.workload.map(Workload::name);
     terms.extend(workload.map(|workload| ("workload", workload)));
-    controller.ask(&fleet, "explain", &terms).await
+    controller.ask("explain", &terms).await
 }
 
 async fn of_repository(

@@ -16,7 +16,7 @@ use diarchy_web::{PlanAnswer, Standing, WaitingChanges};
 use serde::Serialize;
 
 use crate::arguments::{self, PlanFormat, Repository};
-use crate::cluster::{Connection, Controller};
+use crate::cluster::Controller;
 use crate::failure::{Failure, Outcome};
 use crate::{devices, show, sources};
 
@@ -31,17 +31,15 @@ pub async fn run(arguments: &arguments::Plan) -> Result<Outcome, Failure> {
 /// Shows what the controller of a cluster would do.
 async fn of_cluster(arguments: &arguments::Plan) -> Result<Outcome, Failure> {
     arguments.devices.none_for_cluster()?;
-    let connection = Connection::new(&arguments.asked.cluster).await?;
-    let fleet = connection.choose(&arguments.fleet).await?;
-    let controller = Controller::new(connection, &arguments.asked).await?;
-    let answer: PlanAnswer = controller.ask(&fleet, "plan", &[]).await?;
+    let controller = Controller::reach(&arguments.asked, &arguments.fleet).await?;
+    let answer: PlanAnswer = controller.ask("plan", &[]).await?;
     let revision = format!("{} of {}", answer.revision, show::moment(answer.at));
     let report = Report {
         revision: &revision,
         summary: &answer.summary,
         when: When::End,
         standing: Some(&answer.standing),
-        approve: format!("-n {}", fleet.namespace),
+        approve: format!("-n {}", controller.fleet.namespace),
         change: None,
         forgotten: false,
     };
