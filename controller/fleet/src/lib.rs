@@ -25,6 +25,7 @@ mod token;
 pub use error::{EstateError, Refusal, Service};
 pub use http::{
     CaBundle, Counters, DomainAccount, Outcome, Pace, Patience, RequestCount, TransportOptions,
+    http_date,
 };
 pub use paging::{Listing, Problem};
 pub use secret::Secret;

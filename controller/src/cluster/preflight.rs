@@ -2,9 +2,9 @@
 
 use diarchy_core::code::Code;
 use diarchy_core::resource::{GROUP, Kind};
+use diarchy_fleet::http_date;
 use diarchy_operator::check::{Check, CheckState};
 use jiff::Timestamp;
-use jiff::fmt::rfc2822;
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
 };
@@ -54,8 +54,7 @@ async fn clock(connection: &Connection) -> Option<Check> {
     let request = http::Request::get("/version").body(Body::empty()).ok()?;
     let answer = connection.client.send(request).await.ok()?;
     let date = answer.headers().get(http::header::DATE)?.to_str().ok()?;
-    let date = rfc2822::parse(&date.replace("GMT", "+0000")).ok()?;
-    let ahead = date.timestamp().as_second() - Timestamp::now().as_second();
+    let ahead = http_date(date)?.as_second() - Timestamp::now().as_second();
     let (what, found) = (
         "Clock of the API server",
         format!("differs by {} s from this machine's", ahead.abs()),

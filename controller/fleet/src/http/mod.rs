@@ -26,7 +26,7 @@ pub use channel::DomainAccount;
 pub(crate) use channel::{Account, kdc_address};
 pub use counters::{Counters, Outcome, RequestCount};
 pub use pace::Pace;
-pub use retry::Patience;
+pub use retry::{Patience, http_date};
 pub use trust::CaBundle;
 
 use attempt::Fault;

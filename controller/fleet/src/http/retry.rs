@@ -68,8 +68,8 @@ pub(crate) fn retry_after(header: &str, now: Timestamp) -> Option<Duration> {
     })
 }
 
-/// Reads an HTTP date.
-pub(crate) fn http_date(text: &str) -> Option<Timestamp> {
+/// Reads an HTTP date, such as `Mon, 23 Nov 2026 12:00:30 GMT`; `None` when it is none.
+pub fn http_date(text: &str) -> Option<Timestamp> {
     let date = text.trim().strip_suffix("GMT").map_or_else(
         || text.to_owned(),
         |without_zone| format!("{without_zone}+0000"),
