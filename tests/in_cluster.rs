@@ -139,9 +139,12 @@ fn the_yes_of_a_person_is_told_what_became_of_it() {
     let digest = tenant.waiting();
     let other = format!("sha256:{}", "0a".repeat(32));
     let long = SignedDuration::from_hours(60);
+    let mut strange = tenant.approval("strange", &digest, long);
+    strange["spec"]["targetRef"]["name"] = "fabrikam".into();
     ok(&mut tenant.namespace.apply(&[
         tenant.approval("late", &digest, -long),
         tenant.approval("other", &other, long),
+        strange,
     ]));
     let phase = |name: &str, phase: &str| {
         tenant.wait_for(phase, "approval", name, |approval| {
@@ -150,6 +153,7 @@ fn the_yes_of_a_person_is_told_what_became_of_it() {
     };
     phase("late", "Expired");
     phase("other", "NothingWaiting");
+    phase("strange", "NoFleet");
     assert_eq!(site.rules_written(), 0, "somebody was moved without a yes");
     ok(&mut tenant
         .namespace

@@ -138,3 +138,44 @@ fn what_is_abandoned_goes_and_its_devices_stay() {
     assert_eq!(site.members(), placed, "somebody was moved");
     site.assert_clean();
 }
+
+#[test]
+fn what_is_abandoned_goes_while_its_fleet_stands_still() {
+    let site = Site::open();
+    let tenant = Tenant::of(with_definitions(), &site);
+    let deployment = Deployment::of(with_definitions(), &[&tenant]);
+    let _controller = deployment.start("one");
+    tenant.carry_out();
+    let placed = site.control.members(PILOT).unwrap();
+    for name in ["updates", "apps"] {
+        reverts(&tenant, name);
+    }
+    let found_at = |address: &Value| {
+        let site = json!({ "adminService": address });
+        let spec = json!({ "spec": { "configurationManager": site } });
+        patch(&tenant, "fleet/contoso", &spec.to_string());
+    };
+    let address = tenant.fleet()["spec"]["configurationManager"]["adminService"].clone();
+    // No loop runs for a fleet that is found nowhere.
+    found_at(&json!(["https://cm01.contoso.com:99999/AdminService"]));
+    tenant.wait_for("a fleet that is invalid", "fleet", "contoso", |fleet| {
+        condition(fleet, "Ready")["reason"] == "Invalid"
+    });
+    delete(&tenant, "workloadassignment/updates");
+    let mut annotate = tenant.kubectl();
+    ok(annotate.args([
+        "annotate",
+        "workloadassignment/updates",
+        "diarchy.dev/abandon=true",
+    ]));
+    wait_until_gone(&tenant, "workloadassignment/updates");
+    assert!(warned(&tenant, "updates").contains("diarchy.dev/abandon"));
+
+    // Once the fleet is mended nobody remembers that its devices were to go back.
+    found_at(&address);
+    delete(&tenant, "workloadassignment/apps");
+    wait_until_gone(&tenant, "workloadassignment/apps");
+    let after = site.control.members(PILOT).unwrap();
+    assert_eq!(after, placed, "devices went back");
+    site.assert_clean();
+}

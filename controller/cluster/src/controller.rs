@@ -10,7 +10,7 @@ use diarchy_operator::connect::{Connect, Connector};
 use diarchy_web::{Board, Health, Identity, Metrics, ReadApi, Replica, ServeError};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::runtime::events::{Recorder, Reporter as EventReporter};
-use kube::{Api, Client, ResourceExt as _};
+use kube::{Api, Client, Config, ResourceExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
@@ -70,9 +70,12 @@ pub struct Questions {
 ///
 /// [`ClusterError::NoCluster`] when there is none.
 pub async fn client() -> Result<Client, ClusterError> {
-    Client::try_default()
+    let mut config = Config::infer()
         .await
-        .map_err(|error| ClusterError::NoCluster(error.to_string()))
+        .map_err(|error| ClusterError::NoCluster(error.to_string()))?;
+    // What failed is tried again by who asked, for whom time passes meanwhile: a Lease runs out.
+    config.default_retry = false;
+    Client::try_from(config).map_err(|error| ClusterError::NoCluster(error.to_string()))
 }
 
 /// Runs until `stop`; then every pass that has begun is made to its end, and every Lease let go.

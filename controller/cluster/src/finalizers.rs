@@ -111,37 +111,12 @@ pub fn belongs_to(
     }
     match &object.0 {
         Ok(decoded) => decoded.spec.fleet_ref.name.as_str() == fleet.name,
-        Err(_) => is_remembered(memory, &object.uid().unwrap_or_default()),
+        Err(_) => memory.brings_back(&object.uid().unwrap_or_default()),
     }
-}
-
-/// Whether there is nobody who could bring the devices of a deleted assignment back.
-pub fn is_orphan(
-    object: &Guarded<WorkloadAssignment>,
-    has_fleet: impl Fn(&ObjectName) -> bool,
-) -> bool {
-    let namespace = object.namespace().unwrap_or_default();
-    is_going(object)
-        && match &object.0 {
-            Ok(decoded) => !has_fleet(&ObjectName::new(
-                namespace,
-                decoded.spec.fleet_ref.name.as_str(),
-            )),
-            // Whose it is cannot be read: it goes when a person says so.
-            Err(_) => is_abandoned(object),
-        }
 }
 
 fn has(object: &Guarded<WorkloadAssignment>) -> bool {
     object.finalizers().iter().any(|one| one == FINALIZER)
-}
-
-/// Whether devices are still to go back for the assignment with this uid.
-fn is_remembered(memory: &FleetMemory, uid: &str) -> bool {
-    let remembered = memory.reverting.values().chain(memory.last_good.values());
-    remembered
-        .into_iter()
-        .any(|last| last.uid == uid && last.reverts)
 }
 
 /// What becomes of an object's finalizer after a pass over its fleet.
@@ -156,7 +131,7 @@ pub fn after_pass(
         has: has(object),
         is_deleted: object.meta().deletion_timestamp.is_some(),
         abandoned: abandoned.or_else(|| is_abandoned(object).then_some(Abandoned::ByPerson)),
-        is_remembered: is_remembered(memory, &object.uid().unwrap_or_default()),
+        is_remembered: memory.brings_back(&object.uid().unwrap_or_default()),
     })
 }
 

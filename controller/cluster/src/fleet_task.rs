@@ -15,7 +15,6 @@ use diarchy_operator::report::FleetReport;
 use diarchy_operator::status;
 use diarchy_web::{Board, FleetMetrics, Metrics, Shown, Standing, WaitingChanges};
 use k8s_openapi::api::core::v1::Namespace;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Api, Client, Resource as _, ResourceExt as _};
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
@@ -24,11 +23,12 @@ use crate::backoff::doubled;
 use crate::credentials::Credentials;
 use crate::finalizers::{self, Abandoned};
 use crate::holds::{Holds, Thing};
+use crate::known_statuses;
 use crate::loops::Wanted as _;
 use crate::objects::Objects;
 use crate::plane::FleetPlane;
 use crate::records::Records;
-use crate::statuses::{self, Reporter};
+use crate::statuses::Reporter;
 use crate::tenant::TenantFleet;
 use crate::wanted::Wanted;
 
@@ -65,11 +65,7 @@ const FIRST_WAIT: Duration = Duration::from_secs(5);
 pub async fn run(shared: Arc<Shared>, mut wanted: watch::Receiver<Wanted>) {
     let first = wanted.borrow_and_update().clone();
     let name = first.fleet.loaded.desired.fleet.clone();
-    let records = Records::new(
-        shared.client.clone(),
-        name.clone(),
-        owner(&name, &first.fleet.uid),
-    );
+    let records = Records::new(shared.client.clone(), name.clone(), &first.fleet.uid);
     let records = Mutex::new(records);
     let mut of_fleet = FleetLoop::default();
     let mut abandoned = BTreeSet::new();
@@ -151,7 +147,7 @@ async fn pass(
     let mut existing = fleet.existing.clone();
     existing.abandoned.extend(abandoned.iter().cloned());
     let made = of_fleet
-        .pass(&ground, &fleet.loaded, &fleet.revision, &existing)
+        .pass(&ground, &fleet.loaded, fleet.revision(), &existing)
         .await;
     if let Err(error) = &made
         && plane.may_send().is_ok()
@@ -187,7 +183,7 @@ async fn is_ending(shared: &Shared, wanted: &Wanted) -> bool {
 /// Says in the fleet's status why there was no pass.
 async fn report_failure(shared: &Shared, wanted: &Wanted, error: &OperatorError) {
     let name = &wanted.fleet.loaded.desired.fleet;
-    let known = statuses::of_namespace(&shared.objects, &name.namespace);
+    let known = known_statuses::of_namespace(&shared.objects, &name.namespace);
     let old = known.get(&(Kind::Fleet, name.clone()));
     let report = Report {
         kind: Kind::Fleet,
@@ -267,15 +263,4 @@ fn show(shared: &Shared, passed: Passed, took: Duration) {
 pub fn estate(fleet: &TenantFleet) -> Thing {
     let spec = &fleet.loaded.spec;
     Thing::estate(&spec.site_code(), &spec.tenant_id())
-}
-
-fn owner(fleet: &ObjectName, uid: &str) -> OwnerReference {
-    let resource = statuses::resource(Kind::Fleet);
-    OwnerReference {
-        api_version: resource.api_version,
-        kind: resource.kind,
-        name: fleet.name.clone(),
-        uid: uid.to_owned(),
-        ..OwnerReference::default()
-    }
 }

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use diarchy_core::resource::ObjectName;
 use diarchy_crds::{
     Approval, CoManagementPolicy, DeviceGroup, Fleet, GitSource, WorkloadAssignment,
 };
@@ -12,7 +13,7 @@ use futures::future::BoxFuture;
 use kube::core::{DeserializeGuard, NamespaceResourceScope};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::reflector::store::Writer;
-use kube::runtime::reflector::{self, Store};
+use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
@@ -43,6 +44,13 @@ impl<K: Resource<DynamicType = ()> + Clone + 'static> Cached<K> {
         let mut objects: Vec<_> = self.0.iter().flat_map(Store::state).collect();
         objects.sort_by_key(|object| (object.namespace(), object.name_any()));
         objects
+    }
+
+    /// One object.
+    #[must_use]
+    pub fn get(&self, name: &ObjectName) -> Option<Arc<Guarded<K>>> {
+        let object = ObjectRef::new(&name.name).within(&name.namespace);
+        self.0.iter().find_map(|store| store.get(&object))
     }
 
     async fn ready(&self) {

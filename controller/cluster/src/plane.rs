@@ -19,10 +19,11 @@ use tokio::sync::Mutex;
 
 use crate::finalizers::{self, Abandoned, Act};
 use crate::holds::{Holds, Thing};
+use crate::known_statuses;
 use crate::objects::Objects;
 use crate::records::Records;
 use crate::sources::SIGNER;
-use crate::statuses::{self, Found, Reporter};
+use crate::statuses::{Found, Reporter};
 use crate::tenant::{Version, key};
 use crate::wanted::Wanted;
 
@@ -90,7 +91,7 @@ impl ControlPlane for FleetPlane<'_> {
     async fn report(&self, reports: Vec<Report>) -> Result<(), OperatorError> {
         self.may_send()?;
         let namespace = &self.wanted.fleet.loaded.desired.fleet.namespace;
-        let known = statuses::of_namespace(self.objects, namespace);
+        let known = known_statuses::of_namespace(self.objects, namespace);
         let Wanted {
             tenant, requests, ..
         } = self.wanted;
@@ -201,12 +202,7 @@ impl FleetPlane<'_> {
             return Ok(going);
         }
         self.may_send()?;
-        memory
-            .reverting
-            .retain(|_, last| !going.contains(&last.uid));
-        memory
-            .last_good
-            .retain(|_, last| !going.contains(&last.uid));
+        memory.let_go(&going);
         records.save(&memory).await?;
         drop(records);
         self.finalize(why).await?;
@@ -255,6 +251,6 @@ impl FleetPlane<'_> {
     }
 
     fn statuses(&self, fleet: &ObjectName) -> Statuses {
-        statuses::of_namespace(self.objects, &fleet.namespace)
+        known_statuses::of_namespace(self.objects, &fleet.namespace)
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use diarchy_core::digest::Digest;
-use diarchy_core::resource::ObjectName;
+use diarchy_core::resource::{Kind, ObjectName};
 use diarchy_crds::FleetRecord;
 use diarchy_crds::fleet_record::{FleetRecordSpec, MOST_DATA};
 use diarchy_operator::error::OperatorError;
@@ -18,6 +18,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{DeleteParams, ListParams, PostParams};
 use kube::core::ObjectMeta;
 use kube::{Api, Client, ResourceExt as _};
+
+use crate::statuses;
 
 /// More parts than this no fleet needs: the largest hierarchy has 700,000 devices.
 const MOST_PARTS: usize = 4096;
@@ -48,12 +50,12 @@ struct Part {
 }
 
 impl Records {
-    /// The records of `fleet`, which go when their `owner` goes.
-    pub fn new(client: Client, fleet: ObjectName, owner: OwnerReference) -> Self {
+    /// The records of `fleet`, which go when the fleet with this `uid` goes.
+    pub fn new(client: Client, fleet: ObjectName, uid: &str) -> Self {
         Self {
             api: Api::namespaced(client, &fleet.namespace),
+            owner: owner(&fleet, uid),
             fleet,
-            owner,
             known: None,
             highest: 0,
         }
@@ -213,6 +215,17 @@ impl Records {
             cause: error.to_string(),
             remedy: remedy.to_owned(),
         }
+    }
+}
+
+fn owner(fleet: &ObjectName, uid: &str) -> OwnerReference {
+    let resource = statuses::resource(Kind::Fleet);
+    OwnerReference {
+        api_version: resource.api_version,
+        kind: resource.kind,
+        name: fleet.name.clone(),
+        uid: uid.to_owned(),
+        ..OwnerReference::default()
     }
 }
 

@@ -13,12 +13,12 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::events::{Event, EventType, Recorder};
-use kube::{Api, Client, Resource, ResourceExt as _};
-use serde::Serialize;
+use kube::{Api, Client};
 use serde_json::{Value, json};
 
-use crate::objects::{Cached, Objects};
-use crate::tenant::{Key, Tenant, Version, key};
+use crate::known_statuses::{Unreadable, of_object};
+use crate::objects::Objects;
+use crate::tenant::{Key, Problem, Tenant, Version};
 
 /// Who writes statuses, as field managers are named.
 pub const MANAGER: &str = "diarchy-controller";
@@ -32,62 +32,6 @@ pub struct Reporter {
     client: Client,
     recorder: Recorder,
     clock: Clock,
-}
-
-/// The statuses of a namespace as the API server has them.
-pub fn of_namespace(objects: &Objects, namespace: &str) -> Statuses {
-    let mut statuses = Statuses::new();
-    collect(
-        &objects.fleets,
-        Kind::Fleet,
-        namespace,
-        &mut statuses,
-        |one| &one.status,
-    );
-    collect(
-        &objects.groups,
-        Kind::DeviceGroup,
-        namespace,
-        &mut statuses,
-        |one| &one.status,
-    );
-    collect(
-        &objects.policies,
-        Kind::CoManagementPolicy,
-        namespace,
-        &mut statuses,
-        |one| &one.status,
-    );
-    collect(
-        &objects.assignments,
-        Kind::WorkloadAssignment,
-        namespace,
-        &mut statuses,
-        |one| &one.status,
-    );
-    statuses
-}
-
-fn collect<K, S: Serialize>(
-    objects: &Cached<K>,
-    kind: Kind,
-    namespace: &str,
-    into: &mut Statuses,
-    status: impl Fn(&K) -> &Option<S>,
-) where
-    K: Resource<DynamicType = ()> + Clone + 'static,
-{
-    for object in objects.all() {
-        if object.namespace().as_deref() != Some(namespace) {
-            continue;
-        }
-        if let Ok(decoded) = &object.0
-            && let Some(status) = status(decoded)
-            && let Ok(status) = serde_json::to_value(status)
-        {
-            into.insert(key(kind, &*object), status);
-        }
-    }
 }
 
 impl Reporter {
@@ -170,22 +114,47 @@ impl Reporter {
 
     /// Says what is wrong with the objects of a namespace that no pass reports of. Gives whether all of
     /// it was said.
+    ///
+    /// Of an object that cannot be decoded its status is not known either: what was said of those is
+    /// in `said`, and is not said again.
     pub async fn report_problems(
         &self,
         objects: &Objects,
         tenant: &Tenant,
-        namespace: &str,
+        said: &mut BTreeMap<Key, Problem>,
     ) -> Result<bool, OperatorError> {
-        let known = of_namespace(objects, namespace);
-        let reports = tenant
-            .unreported()
-            .map(|key| Report {
+        let mut known = Statuses::new();
+        let mut reports = Vec::new();
+        let mut unreadable = Vec::new();
+        for key in &tenant.unreported {
+            let status = match of_object(objects, key) {
+                Some(Ok(status)) => status,
+                Some(Err(Unreadable)) => {
+                    let problem = tenant.problem(key);
+                    if said.get(key) == problem.as_ref() {
+                        continue;
+                    }
+                    unreadable.extend(problem.map(|problem| (key.clone(), problem)));
+                    Value::Null
+                }
+                None => continue,
+            };
+            if !status.is_null() {
+                known.insert(key.clone(), status.clone());
+            }
+            reports.push(Report {
                 kind: key.0,
                 name: key.1.clone(),
-                status: known.get(key).cloned().unwrap_or_else(|| json!({})),
-            })
-            .collect();
-        self.report(&known, tenant, &BTreeMap::new(), reports).await
+                status: if status.is_null() { json!({}) } else { status },
+            });
+        }
+        let is_all = self
+            .report(&known, tenant, &BTreeMap::new(), reports)
+            .await?;
+        if is_all {
+            said.extend(unreadable);
+        }
+        Ok(is_all)
     }
 
     /// Writes a status. Whether it was; if not, it may be another time.

@@ -1,20 +1,19 @@
 //! Which fleet has a loop here, and what each is to carry out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use diarchy_core::resource::ObjectName;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::finalizers::{self, Abandoned, Act};
 use crate::fleet_task::{self, Shared};
 use crate::holds::Thing;
 use crate::loops::{LoopKey, Loops};
+use crate::orphans;
 use crate::settling::Settling;
 use crate::sources::Sources;
-use crate::tenant::{self, Key, Tenant, Version, assemble};
+use crate::tenant::{self, Key, Problem, Tenant, Version, assemble};
 use crate::wanted::{Said, Wanted};
 
 /// Changes that come closer together than this are looked at together.
@@ -30,8 +29,8 @@ pub struct Supervisor {
     settling: Settling<BTreeMap<Key, Version>>,
     tenants: BTreeMap<String, Arc<Tenant>>,
     fleets: Loops<Wanted>,
-    /// The namespaces of which it has not been said yet what is wrong with them.
-    unreported: BTreeSet<String>,
+    /// What was said of objects that cannot be decoded.
+    said: BTreeMap<Key, Problem>,
     /// Whether something could not be written in the last look.
     is_unfinished: bool,
 }
@@ -46,7 +45,7 @@ impl Supervisor {
             settling: Settling::new(settle),
             tenants: BTreeMap::new(),
             fleets: Loops::new("fleet"),
-            unreported: BTreeSet::new(),
+            said: BTreeMap::new(),
             is_unfinished: false,
         }
     }
@@ -99,14 +98,14 @@ impl Supervisor {
             if tenant.versions.is_empty() {
                 self.tenants.remove(&namespace);
             } else {
-                self.unreported.insert(namespace.clone());
                 self.tenants.insert(namespace, tenant);
             }
         }
         self.report_problems().await;
         let said = Said::now(&self.shared.objects);
-        self.release_orphans(&said).await;
         let wanted = self.wanted(&said);
+        self.is_unfinished |= !orphans::report_approvals(&self.shared, &said).await;
+        self.is_unfinished |= !orphans::release(&self.shared, &said, &wanted).await;
         let sources = self.sources.wanted();
         let mut things = self.to_hold(&wanted);
         self.sources.hold(&sources, &mut things);
@@ -168,48 +167,36 @@ impl Supervisor {
         }
     }
 
-    /// Lets go of deleted assignments for which no loop will ever bring devices back. One replica does,
-    /// for all.
-    async fn release_orphans(&mut self, said: &BTreeMap<String, Said>) {
-        if !self.shared.holds.may_send(&Thing::leadership()) {
-            return;
-        }
-        let has_fleet = |name: &ObjectName| {
-            said.get(&name.namespace)
-                .is_some_and(|said| said.has_fleet(name))
-        };
-        for object in self.shared.objects.assignments.all() {
-            if !finalizers::is_orphan(&object, has_fleet) {
-                continue;
-            }
-            let act = Act::Abandon(Abandoned::NoFleet);
-            if let Err(error) = finalizers::carry_out(&self.shared.reporter, &object, act).await {
-                tracing::warn!(%error, "a finalizer was not taken away");
-                self.is_unfinished = true;
-            }
-        }
-    }
-
-    /// Says what is wrong with the objects that no pass reports of. One replica does, for all.
+    /// Says what is wrong with the objects that no pass reports of. One replica does, for all, whenever
+    /// they say anything else: a pass that has begun may still have spoken of them as they were.
     async fn report_problems(&mut self) {
-        if self.unreported.is_empty() || !self.shared.holds.may_send(&Thing::leadership()) {
+        let Shared {
+            reporter,
+            objects,
+            holds,
+            ..
+        } = self.shared.as_ref();
+        if !holds.may_send(&Thing::leadership()) {
+            // Whoever leads now may say something else.
+            self.said.clear();
             return;
         }
-        for namespace in std::mem::take(&mut self.unreported) {
-            let Some(tenant) = self.tenants.get(&namespace) else {
-                continue;
-            };
-            let Shared {
-                reporter, objects, ..
-            } = self.shared.as_ref();
-            match reporter.report_problems(objects, tenant, &namespace).await {
+        let tenants = &self.tenants;
+        self.said.retain(|key, _| {
+            let tenant = tenants.get(&key.1.namespace);
+            tenant.is_some_and(|tenant| tenant.problems.contains_key(key))
+        });
+        for (namespace, tenant) in &self.tenants {
+            match reporter
+                .report_problems(objects, tenant, &mut self.said)
+                .await
+            {
                 Ok(true) => continue,
                 Ok(false) => {}
                 Err(error) => {
                     tracing::warn!(namespace, %error, "what is wrong was not reported");
                 }
             }
-            self.unreported.insert(namespace);
             self.is_unfinished = true;
         }
     }

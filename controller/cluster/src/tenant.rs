@@ -11,6 +11,7 @@ use diarchy_crds::fleet::FleetSpec;
 use diarchy_crds::manifest::PAUSED;
 use diarchy_crds::{CoManagementPolicy, DeviceGroup, Fleet, GitKind, Manifest, WorkloadAssignment};
 use diarchy_git::LoadedFleet;
+use diarchy_operator::fleet_loop::Revision;
 use diarchy_operator::revert::Existing;
 use kube::core::object::HasSpec;
 use kube::{Resource, ResourceExt as _};
@@ -20,6 +21,9 @@ use crate::objects::{Guarded, Objects};
 /// One object, by kind and name.
 pub type Key = (Kind, ObjectName);
 
+/// What is wrong with one version of an object.
+pub type Problem = (Version, String);
+
 /// What a namespace's objects ask for together.
 #[derive(Debug, Clone, Default)]
 pub struct Tenant {
@@ -27,6 +31,8 @@ pub struct Tenant {
     pub fleets: Vec<TenantFleet>,
     /// What is wrong, by object: then it is not carried out.
     pub problems: BTreeMap<Key, String>,
+    /// Those of them that no pass reports of.
+    pub unreported: Vec<Key>,
     /// Which version of each object this was made of.
     pub versions: BTreeMap<Key, Version>,
 }
@@ -40,6 +46,8 @@ pub struct TenantFleet {
     pub uid: String,
     /// Another one whenever what is asked of the fleet is another.
     pub revision: String,
+    /// The revision of its source that it was applied at, where one says so.
+    pub source_revision: Option<String>,
     /// The assignments that exist.
     pub existing: Existing,
 }
@@ -250,6 +258,7 @@ impl Assembly {
             let fleet = TenantFleet {
                 uid: uid.unwrap_or_default(),
                 revision: self.tenant.revision(&desired),
+                source_revision: None,
                 existing: self.tenant.existing(&desired),
                 loaded: LoadedFleet {
                     desired,
@@ -258,7 +267,18 @@ impl Assembly {
             };
             self.tenant.fleets.push(fleet);
         }
+        self.tenant.unreported = self.tenant.without_pass();
         self.tenant
+    }
+}
+
+impl TenantFleet {
+    /// The revision in force: what its source says, or else what was applied.
+    pub fn revision(&self) -> Revision<'_> {
+        Revision {
+            key: &self.revision,
+            shown: self.source_revision.as_deref().unwrap_or(&self.revision),
+        }
     }
 }
 
@@ -307,15 +327,23 @@ impl Tenant {
         existing
     }
 
+    /// What is wrong with an object, and which version of it that is about.
+    pub fn problem(&self, key: &Key) -> Option<Problem> {
+        let version = self.versions.get(key)?.clone();
+        Some((version, self.problems.get(key)?.clone()))
+    }
+
     /// What is wrong and no pass reports of.
-    pub fn unreported(&self) -> impl Iterator<Item = &Key> {
+    fn without_pass(&self) -> Vec<Key> {
         let reported: BTreeSet<Key> = self
             .fleets
             .iter()
             .flat_map(|fleet| Self::of_fleet(&fleet.loaded.desired))
             .collect();
-        self.problems
-            .keys()
-            .filter(move |key| !reported.contains(key))
+        let wrong = self.problems.keys();
+        wrong
+            .filter(|key| !reported.contains(key))
+            .cloned()
+            .collect()
     }
 }

@@ -13,6 +13,7 @@ use kube::{Resource, ResourceExt as _};
 use crate::finalizers;
 use crate::loops;
 use crate::objects::Objects;
+use crate::sources::REVISION;
 use crate::tenant::{Key, Tenant, TenantFleet, key};
 
 /// What the loop of one fleet is to carry out.
@@ -65,6 +66,8 @@ pub struct Said {
     approvals: BTreeMap<String, BTreeSet<String>>,
     /// By name, the uids of the fleets that there are.
     fleets: BTreeMap<ObjectName, String>,
+    /// By name of the fleet, the revision that its source has applied.
+    source_revisions: BTreeMap<ObjectName, String>,
 }
 
 impl Said {
@@ -78,6 +81,10 @@ impl Said {
             let said = hearing.of(&key.1.namespace);
             if stopped {
                 said.stopped.insert(key.1.clone());
+            }
+            if let Some(revision) = object.annotations().get(REVISION) {
+                let revisions = &mut said.source_revisions;
+                revisions.insert(key.1.clone(), revision.clone());
             }
             if object.meta().deletion_timestamp.is_none() {
                 said.fleets.insert(key.1, object.uid().unwrap_or_default());
@@ -114,9 +121,9 @@ impl Said {
         hearing.said
     }
 
-    /// Whether there is a fleet of this name that is not being deleted.
-    pub fn has_fleet(&self, name: &ObjectName) -> bool {
-        self.fleets.contains_key(name)
+    /// The fleets that are there and not being deleted, by name, with their uids.
+    pub const fn fleets(&self) -> &BTreeMap<ObjectName, String> {
+        &self.fleets
     }
 
     /// What the loop of `fleet` is to carry out; nothing when the fleet is gone, or being deleted, or
@@ -130,6 +137,8 @@ impl Said {
         let stopped = self.stopped.contains(&desired.fleet);
         let frozen = brakes::pull(desired, stopped, |name| self.frozen.contains(name));
         fleet.existing.abandoned.clone_from(&self.abandoned);
+        // Where a commit says nothing new of the fleet, no pass is made for it.
+        fleet.source_revision = self.source_revisions.get(&desired.fleet).cloned();
         let approvals = self.approvals.get(&fleet.uid).cloned();
         Some(Wanted {
             tenant: Arc::clone(tenant),

@@ -17,6 +17,15 @@ use crate::audit::{Entry, Event};
 use crate::hold::Hold;
 use crate::site_rules::SiteRules;
 
+/// The revision in force.
+#[derive(Debug, Clone, Copy)]
+pub struct Revision<'a> {
+    /// Another one whenever what is asked of the fleet is another: what a person approves counts for it.
+    pub key: &'a str,
+    /// As people know it.
+    pub shown: &'a str,
+}
+
 /// Everything that a pass over one fleet needs.
 pub struct FleetPass<'a, P> {
     /// The fleet as git has it.
@@ -24,7 +33,7 @@ pub struct FleetPass<'a, P> {
     /// What git asks, and what goes back because git asks for it no more.
     pub desired: &'a Desired,
     /// The revision in force.
-    pub revision: &'a str,
+    pub revision: Revision<'a>,
     /// The services.
     pub estate: &'a Estate,
     /// Where what is known is kept.
@@ -68,7 +77,7 @@ impl<P> FleetPass<'_, P> {
         Entry {
             at,
             fleet: self.name(),
-            revision: self.revision.to_owned(),
+            revision: self.revision.shown.to_owned(),
             event,
         }
     }

@@ -8,6 +8,7 @@ use diarchy_git::LoadedFleet;
 
 use crate::connect::{Clients, Connect};
 use crate::context::FleetPass;
+pub use crate::context::Revision;
 use crate::control_plane::{ControlPlane, Loaded};
 use crate::error::OperatorError;
 use crate::report::FleetReport;
@@ -59,7 +60,7 @@ impl FleetLoop {
         &mut self,
         ground: &Ground<'_, P>,
         fleet: &LoadedFleet,
-        revision: &str,
+        revision: Revision<'_>,
         existing: &Existing,
     ) -> Result<Passed, OperatorError> {
         let mut connected = self.connected(ground.connect, fleet)?;
@@ -101,7 +102,7 @@ impl FleetLoop {
                 inventory: considered.inventory,
                 admitted: considered.admitted,
                 at: considered.at,
-                revision: revision.to_owned(),
+                revision: revision.shown.to_owned(),
                 desired,
             },
         })

@@ -95,7 +95,7 @@ pub fn settle(
     memory: &mut FleetMemory,
     people: &mut People<'_>,
 ) -> Acceptance {
-    memory.forget_approvals(people.revision, engine.now());
+    memory.forget_approvals(people.revision.key, engine.now());
     people.answer(memory);
     let judge = |memory: &FleetMemory, revision: &str| {
         let basis = Basis {
@@ -106,16 +106,16 @@ pub fn settle(
         };
         accept::accept(engine, plan, basis)
     };
-    let mut acceptance = judge(memory, people.revision);
+    let mut acceptance = judge(memory, people.revision.key);
     if let Some(waiting) = &acceptance.waiting {
         // What keeps every write back is to be approved first.
         let is_stopped = memory.waiting.as_ref();
         if !is_stopped.is_some_and(Waiting::stops_everything) {
-            let waiting = waiting_changes(engine, people.revision, waiting, engine.now());
+            let waiting = waiting_changes(engine, people.revision.key, waiting, engine.now());
             people.ask(memory, waiting);
         }
         if people.say_yes_unasked(memory) {
-            acceptance = judge(memory, people.revision);
+            acceptance = judge(memory, people.revision.key);
         }
     } else {
         memory.stop_waiting(|what| matches!(what, WaitingFor::Changes { .. }));

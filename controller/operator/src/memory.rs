@@ -174,6 +174,20 @@ impl Waiting {
 }
 
 impl FleetMemory {
+    /// Whether devices are still to go back for the assignment with this uid.
+    pub fn brings_back(&self, uid: &str) -> bool {
+        let remembered = self.reverting.values().chain(self.last_good.values());
+        remembered
+            .into_iter()
+            .any(|last| last.uid == uid && last.reverts)
+    }
+
+    /// Forgets the assignments with these uids, so that no device goes back for them.
+    pub fn let_go(&mut self, uids: &BTreeSet<String>) {
+        self.reverting.retain(|_, last| !uids.contains(&last.uid));
+        self.last_good.retain(|_, last| !uids.contains(&last.uid));
+    }
+
     /// Takes a person's yes to what waits. Whether anything waited.
     pub fn say_yes(&mut self, given: &GivenApproval) -> bool {
         let Some(waiting) = self.waiting.take() else {

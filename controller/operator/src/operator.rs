@@ -12,7 +12,7 @@ use crate::audit::{Entry, Event};
 use crate::brakes;
 use crate::connect::Connect;
 use crate::error::OperatorError;
-use crate::fleet_loop::{FleetLoop, Ground};
+use crate::fleet_loop::{FleetLoop, Ground, Revision};
 use crate::origin::Origin;
 use crate::report::{PassReport, RefusedRevision};
 use crate::revert::Existing;
@@ -268,7 +268,9 @@ impl Operator {
                 approve: self.setup.approve,
             };
             let of_fleet = self.loops.entry(fleet.desired.fleet.clone()).or_default();
-            let pass = of_fleet.pass(&ground, &fleet, &good.revision.display, &existing);
+            let shown = &good.revision.display;
+            let revision = Revision { key: shown, shown };
+            let pass = of_fleet.pass(&ground, &fleet, revision, &existing);
             match pass.await {
                 Ok(passed) => report.fleets.push(passed.report),
                 Err(error @ OperatorError::State { .. }) => return Err(error),

@@ -5,6 +5,7 @@ use diarchy_core::resource::ObjectName;
 use jiff::Timestamp;
 
 use crate::audit::{Entry, Event};
+use crate::context::Revision;
 use crate::memory::{FleetMemory, Waiting, WaitingFor};
 use crate::store::GivenApproval;
 
@@ -17,7 +18,7 @@ pub struct People<'a> {
     /// The fleet.
     pub fleet: &'a ObjectName,
     /// The revision in force.
-    pub revision: &'a str,
+    pub revision: Revision<'a>,
     /// The id of this installation.
     pub installation: &'a str,
     /// The last yes to what waited when the pass began.
@@ -94,7 +95,7 @@ impl People<'_> {
             .chain(lines.iter().map(String::as_str));
         let waiting = Waiting {
             digest: Digest::of_lines(lines),
-            revision: self.revision.to_owned(),
+            revision: self.revision.key.to_owned(),
             since: self.now,
             what,
         };
@@ -122,7 +123,7 @@ impl People<'_> {
         self.notes.entries.push(Entry {
             at: self.now,
             fleet: self.fleet.to_string(),
-            revision: self.revision.to_owned(),
+            revision: self.revision.shown.to_owned(),
             event,
         });
     }

@@ -191,7 +191,7 @@ pub fn report<P>(
     problems.extend(written.problems.iter().cloned());
     FleetReport {
         fleet: engine.desired().fleet.clone(),
-        revision: pass.revision.to_owned(),
+        revision: pass.revision.shown.to_owned(),
         at: pass.clock.now(),
         devices: decided.plan.devices,
         eligible: decided.plan.eligible,

@@ -31,7 +31,7 @@ use crate::holds::Holds;
 use crate::objects::Objects;
 use crate::statuses::Reporter;
 
-pub(crate) use difference::SIGNER;
+pub(crate) use difference::{REVISION, SIGNER};
 pub(crate) use held::Sources;
 
 /// What sources are fetched with.

@@ -48,14 +48,36 @@ pub fn approval(
     old: Option<&Value>,
     now: Timestamp,
 ) -> Value {
-    let old: ApprovalStatus = old
-        .and_then(|old| serde::Deserialize::deserialize(old).ok())
-        .unwrap_or_default();
-    let was_taken = old
-        .conditions
+    let old = read(old);
+    let judged = judge(written, fleet, memory, was_taken(&old), now);
+    told(&old, judged, now)
+}
+
+/// The status of an approval for a fleet that is not there; `old` is the status reported last.
+#[must_use]
+pub fn approval_without_fleet(old: Option<&Value>, now: Timestamp) -> Value {
+    let old = read(old);
+    if was_taken(&old) {
+        return serde_json::to_value(old).unwrap_or_default();
+    }
+    let message =
+        "its namespace has no fleet of this name: approve what waits in the fleet that is meant";
+    told(&old, (false, "NoFleet", message.to_owned()), now)
+}
+
+fn read(old: Option<&Value>) -> ApprovalStatus {
+    old.and_then(|old| serde::Deserialize::deserialize(old).ok())
+        .unwrap_or_default()
+}
+
+fn was_taken(old: &ApprovalStatus) -> bool {
+    old.conditions
         .iter()
-        .any(|condition| condition.reason == TAKEN);
-    let (holds, reason, message) = judge(written, fleet, memory, was_taken, now);
+        .any(|condition| condition.reason == TAKEN)
+}
+
+fn told(old: &ApprovalStatus, judged: Judged, now: Timestamp) -> Value {
+    let (holds, reason, message) = judged;
     let ready = Truth {
         kind: ConditionKind::Ready,
         holds,
@@ -64,12 +86,15 @@ pub fn approval(
     };
     let status = ApprovalStatus {
         conditions: merge(&old.conditions, vec![ready], now),
-        ..old
+        ..old.clone()
     };
     serde_json::to_value(status).unwrap_or_default()
 }
 
 const TAKEN: &str = "Taken";
+
+/// Whether it counts, and why.
+type Judged = (bool, &'static str, String);
 
 fn judge(
     written: WrittenApproval<'_>,
@@ -77,7 +102,7 @@ fn judge(
     memory: &FleetMemory,
     was_taken: bool,
     now: Timestamp,
-) -> (bool, &'static str, String) {
+) -> Judged {
     let no = |reason, message: &str| (false, reason, message.to_owned());
     // Which ones were taken is remembered until they expire.
     if was_taken || memory.spent.contains_key(written.id) {

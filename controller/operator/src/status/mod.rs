@@ -25,7 +25,7 @@ use crate::memory::FleetMemory;
 use crate::report::FleetReport;
 use crate::summary::{self, Shown};
 
-pub use approval::{Approved, WrittenApproval, approval};
+pub use approval::{Approved, WrittenApproval, approval, approval_without_fleet};
 pub use failed::failed;
 
 /// Everything that statuses are made of.
