@@ -3,6 +3,7 @@
 use std::process::Output;
 
 use diarchy_simulator::Act;
+use jiff::SignedDuration;
 use serde_json::Value;
 
 use crate::bench::{diarchy, stderr, stdout};
@@ -113,6 +114,26 @@ fn an_estate_is_planned_for_and_checked_as_it_is_now() {
     assert_eq!(checked.status.code(), Some(0), "{told}{}", stderr(&checked));
     assert!(told.contains("✓  Microsoft Graph"), "{told}");
     assert!(told.trim_end().ends_with("All is well."), "{told}");
+
+    // When the application's secret ends is told to few.
+    let secret = "Expiry of the client secret";
+    let said = |told: &str| {
+        let mut lines = told.lines();
+        lines.find(|line| line.contains(secret)).unwrap().to_owned()
+    };
+    assert!(said(&told).contains("Application.Read.All"), "{told}");
+    site.control.grant_reading_applications();
+    let told = stdout(&here(&["check"]));
+    assert!(said(&told).contains("2299-12-31"), "{told}");
+    site.control
+        .end_client_secret(site.now() + SignedDuration::from_hours(29 * 24));
+    let checked = here(&["check"]);
+    assert_eq!(checked.status.code(), Some(0), "{}", stdout(&checked));
+    let told = stdout(&checked);
+    assert!(
+        said(&told).starts_with('!') && said(&told).contains("DIA2117"),
+        "{told}"
+    );
 
     // Somebody takes a mark away, and the application's secret is a wrong one.
     let unmark = Act::SetComment {

@@ -140,7 +140,7 @@ codes! {
     ClockSkew = 2114 Error "clocks differ too much to sign in";
     NoSignIn = 2115 Error "a service offers no way to sign in that can be used";
     CertificateNotUsable = 2116 Error "a client certificate cannot be used";
-    CertificateExpires = 2117 Warning "a client certificate expires soon";
+    CredentialExpires = 2117 Warning "a credential expires soon";
 
     // Run time: repositories on other machines.
     GitUnreachable = 2201 Error "a git server cannot be reached";

@@ -9,6 +9,7 @@ mod address;
 pub mod endpoints;
 pub mod enrollment;
 mod error;
+mod expiry;
 pub mod graph;
 mod http;
 pub mod inventory;
@@ -23,12 +24,11 @@ mod tests;
 mod token;
 
 pub use error::{EstateError, Refusal, Service};
+pub use expiry::Expiry;
 pub use http::{
     CaBundle, Counters, DomainAccount, Outcome, Pace, Patience, RequestCount, TransportOptions,
     http_date,
 };
 pub use paging::{Listing, Problem};
 pub use secret::Secret;
-pub use token::{
-    ClientCertificate, ClientCredentials, ClientProof, Expiry, FederatedToken, TokenFile,
-};
+pub use token::{ClientCertificate, ClientCredentials, ClientProof, FederatedToken, TokenFile};

@@ -10,13 +10,13 @@ use diarchy_clock::Clock;
 use diarchy_core::code::Code;
 use diarchy_core::desired::Desired;
 use diarchy_core::workload::Staged;
-use diarchy_fleet::EstateError;
 use diarchy_fleet::graph::directory::MdmAuthority;
 use diarchy_fleet::inventory::Estate;
 use diarchy_fleet::preflight::Preflight;
 use diarchy_fleet::site::pilot::PilotState;
+use diarchy_fleet::{EstateError, Expiry};
 use diarchy_git::LoadedFleet;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::connect::Connect;
@@ -128,26 +128,14 @@ pub async fn fleet(fleet: &LoadedFleet, connect: &dyn Connect, clock: &Clock) ->
     let estate = &clients.estate;
     let mut checks = vec![Check::well("Credentials", "they can be read")];
     let now = clock.now();
-    if let Some(expiry) = estate.graph.certificate_expiry(now) {
-        checks.push(if expiry.soon {
-            let remedy = "make another in time, and add it to the application first";
-            let what = "Client certificate";
-            Check::not_well(
-                CheckState::Notice,
-                what,
-                Code::CertificateExpires,
-                expiry,
-                remedy,
-            )
-        } else {
-            Check::well("Client certificate", expiry.to_string())
-        });
-    }
+    checks.extend(estate.graph.certificate_expiry(now).map(expiry));
+    checks.extend(estate.site.expiries(now).map(expiry));
     let (graph, site) = (
         estate.graph.preflight().await,
         estate.site.preflight().await,
     );
     checks.extend(requests("Microsoft Graph", &graph));
+    checks.extend(client_secret(estate, &graph, now).await);
     checks.extend(tenant(estate, &graph).await);
     checks.extend(requests("AdminService", &site));
     checks.extend(hierarchy(fleet, estate, &site).await);
@@ -201,6 +189,37 @@ fn clocks(service: &str, ahead: SignedDuration) -> Check {
     };
     let remedy = "set this machine's clock by a time server";
     Check::not_well(state, what, Code::ClockSkew, found, remedy)
+}
+
+fn expiry(expiry: Expiry) -> Check {
+    let what = format!("Expiry of the {}", expiry.what);
+    if !expiry.soon {
+        return Check::well(what, expiry.until.to_string());
+    }
+    let remedy =
+        "make another in time, and let it be known where it is shown before it is used here";
+    let found = expiry.until;
+    let state = CheckState::Notice;
+    Check::not_well(state, what, Code::CredentialExpires, found, remedy)
+}
+
+/// When the client secret ends. To tell that takes a permission that nothing else needs: it works
+/// without.
+async fn client_secret(estate: &Estate, graph: &Preflight, now: Timestamp) -> Option<Check> {
+    if graph.probes.iter().all(|probe| probe.failure.is_some()) {
+        return None;
+    }
+    match estate.graph.secret_expiry(now).await {
+        Ok(found) => found.map(expiry),
+        Err(EstateError::Forbidden { needs, .. }) => Some(Check::well(
+            "Expiry of the client secret for Entra ID",
+            format!("not told: that takes {needs}, which nothing else needs"),
+        )),
+        Err(error) => Some(Check::failed(
+            "Expiry of the client secret for Entra ID",
+            &error,
+        )),
+    }
 }
 
 async fn tenant(estate: &Estate, graph: &Preflight) -> Option<Check> {

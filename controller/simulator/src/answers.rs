@@ -69,6 +69,7 @@ fn ask_graph(shared: &Shared, core: &mut Core, call: &Call, failures: &[Failure]
         context: context(shared, core),
         endpoint: &shared.graph,
         failures,
+        credentials: &core.credentials,
     })
 }
 

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::acts::{Act, ActError};
 use crate::assertion::Known;
 use crate::faults::{Fault, FaultId};
 use crate::judge::{Verdict, judge};
 use crate::log::{Cause, Effect, Entry};
-use crate::moment::time;
+use crate::moment::{moment, time};
 use crate::server::Shared;
 use crate::setup::Setup;
 use crate::sign_in::{SignIn, SignIns};
@@ -94,6 +96,16 @@ impl Control {
     /// Sets another secret for the application that may read Graph.
     pub fn set_client_secret(&self, secret: &str) {
         secret.clone_into(&mut self.shared.core().credentials.client_secret);
+    }
+
+    /// Ends the application's secret at a time.
+    pub fn end_client_secret(&self, at: Timestamp) {
+        self.shared.core().credentials.secret_until = moment(at);
+    }
+
+    /// Lets the application read registrations, its own among them.
+    pub fn grant_reading_applications(&self) {
+        self.shared.core().credentials.reads_applications = true;
     }
 
     /// Has the application take assertions that the key of a certificate signs; whether it is one.

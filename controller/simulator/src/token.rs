@@ -4,18 +4,22 @@ use std::collections::HashMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::assertion::{Assertion, Known, Unsigned};
 use crate::http::{Answer, Call};
-use crate::moment::{Moment, SECOND};
+use crate::moment::{Moment, SECOND, moment};
 use crate::random::Chance;
 
 /// What a client assertion is (RFC 7523).
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// How long a token lives, in seconds, as Entra answers it.
 const LIFETIME: i64 = 3599;
+
+/// 2299-12-31T00:00:00Z.
+const FAR: Timestamp = Timestamp::constant(10_413_705_600, 0);
 
 /// How far clocks may differ, in seconds.
 const SKEW: i64 = 300;
@@ -38,6 +42,10 @@ pub struct FederatedCredential {
 pub(crate) struct Credentials {
     pub(crate) client_id: String,
     pub(crate) client_secret: String,
+    /// Until when the secret is good.
+    pub(crate) secret_until: Moment,
+    /// Whether the application may read what it is itself, as few may.
+    pub(crate) reads_applications: bool,
     pub(crate) certificates: Vec<Known>,
     pub(crate) federations: Vec<FederatedCredential>,
     /// How often somebody asked for a token, whatever came of it.
@@ -77,6 +85,9 @@ impl Credentials {
         Self {
             client_id: chance.guid("client application", 0).to_string(),
             client_secret: format!("sim~{}", secret(chance, "client secret")),
+            // As secrets were made when they did not have to end.
+            secret_until: moment(FAR),
+            reads_applications: false,
             certificates: Vec::new(),
             federations: Vec::new(),
             asked: 0,
@@ -150,6 +161,9 @@ impl Credentials {
         } else if secret != self.client_secret {
             let words = "Invalid client secret provided.";
             return Err(Refusal::of_client(7_000_215, words));
+        } else if now >= self.secret_until {
+            let words = "The provided client secret keys are expired.";
+            return Err(Refusal::of_client(7_000_222, words));
         }
         if field("scope") != scope {
             let words = "The provided value for the input parameter 'scope' is not valid.";

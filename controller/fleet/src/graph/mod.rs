@@ -1,5 +1,6 @@
 //! What Microsoft Graph knows: Intune's records, and the directory.
 
+mod application;
 pub mod directory;
 pub mod managed_device;
 
@@ -15,9 +16,10 @@ use url::Url;
 
 use crate::address::{base_address, endpoint_under};
 use crate::error::{EstateError, Service};
+use crate::expiry::Expiry;
 use crate::http::{Authorization, Call, Counters, Endpoint, Transport, TransportOptions};
 use crate::paging::{Entity, Listing, Pages};
-use crate::token::{ClientCredentials, ClientProof, Expiry, TokenSource};
+use crate::token::{ClientCredentials, ClientProof, TokenSource};
 
 use directory::{EntraDevice, Group, Member, Organization, User};
 use managed_device::{EligibleDevice, ManagedDevice};

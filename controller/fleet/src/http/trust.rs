@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -11,6 +12,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 
 use crate::error::{EstateError, Service};
+use crate::expiry;
 
 /// Certificates of a private authority, trusted in addition to the system's own.
 ///
@@ -51,6 +53,12 @@ impl CaBundle {
                 .map_err(|error| unusable(format!("the CA bundle cannot be used: {error}")))?;
         }
         Ok(Self(certificates))
+    }
+
+    /// When the first of its certificates ends.
+    pub(crate) fn until(&self) -> Option<Timestamp> {
+        let ends = self.0.iter().filter_map(|one| expiry::validity(one));
+        ends.map(|(_, until)| until).min()
     }
 }
 

@@ -28,8 +28,10 @@ use url::Url;
 
 use crate::address::{base_address, endpoint_under};
 use crate::error::{EstateError, Service};
+use crate::expiry::{self, Expiry};
 use crate::http::{
-    Account, Authorization, Call, Counters, DomainAccount, Endpoint, Transport, TransportOptions,
+    Account, Authorization, CaBundle, Call, Counters, DomainAccount, Endpoint, Transport,
+    TransportOptions,
 };
 use crate::paging::{Entity, Listing, Pages, read, strip_bom};
 use crate::secret::Secret;
@@ -75,6 +77,8 @@ pub struct SiteClient {
     authorization: Authorization,
     transport: Transport,
     write_deadline: Duration,
+    /// What ends, and when.
+    ends: Vec<(&'static str, Timestamp)>,
 }
 
 const READ_RIGHT: &str = "an administrative user of the site with Read on the class";
@@ -101,6 +105,25 @@ const AT_ONCE: usize = 8;
 
 /// The members of collections, by collection.
 pub type Memberships = BTreeMap<CollectionId, BTreeSet<u32>>;
+
+fn ends(options: &SiteOptions) -> Vec<(&'static str, Timestamp)> {
+    let token = match &options.credentials {
+        SiteCredentials::Token(token) => expiry::of_token(token),
+        // Only the domain knows when a password ends.
+        SiteCredentials::Account(_) => None,
+    };
+    let bundle = options.transport.ca_bundle.as_ref();
+    [
+        ("token for AdminService", token),
+        (
+            "CA bundle for AdminService",
+            bundle.and_then(CaBundle::until),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(what, until)| Some((what, until?)))
+    .collect()
+}
 
 impl SiteClient {
     /// A client for one site.
@@ -142,7 +165,14 @@ impl SiteClient {
             authorization,
             transport,
             write_deadline: options.write_deadline,
+            ends: ends(options),
         })
+    }
+
+    /// When what it signs in with and what it trusts ends, as far as that can be told.
+    pub fn expiries(&self, now: Timestamp) -> impl Iterator<Item = Expiry> {
+        let ends = self.ends.iter();
+        ends.map(move |(what, until)| Expiry::of(what, *until, now))
     }
 
     /// Until when the site asked to be left alone, if that is still ahead.

@@ -13,18 +13,13 @@ use rustls::{SignatureAlgorithm, SignatureScheme};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
-use x509_cert::Certificate;
-use x509_cert::der::Decode;
-use x509_cert::time::Time;
 
 use crate::error::{EstateError, Service};
+use crate::expiry::{self, Expiry};
 use crate::secret::Secret;
 
 /// How long an assertion lasts: Entra's documentation asks for 5 to 10 minutes at most.
 const LIFETIME: SignedDuration = SignedDuration::from_mins(5);
-/// How long before its end a certificate is called old: time enough to get another.
-const WARN_BEFORE: SignedDuration = SignedDuration::from_hours(30 * 24);
-
 /// A client certificate with its key.
 #[derive(Clone)]
 pub struct ClientCertificate {
@@ -44,25 +39,6 @@ impl fmt::Debug for ClientCertificate {
     }
 }
 
-/// How close a certificate is to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Expiry {
-    /// When it ends.
-    pub until: Timestamp,
-    /// Whether that is less than 30 days ahead.
-    pub soon: bool,
-}
-
-impl fmt::Display for Expiry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the client certificate for Entra ID ends at {}",
-            self.until
-        )
-    }
-}
-
 impl ClientCertificate {
     /// Reads a certificate and its key, both as PEM; the key as PKCS#8 or PKCS#1. What Entra would
     /// refuse is refused here already.
@@ -74,17 +50,16 @@ impl ClientCertificate {
     pub fn read(certificate: &[u8], key: &[u8], now: Timestamp) -> Result<Self, EstateError> {
         let der = CertificateDer::from_pem_slice(certificate)
             .map_err(|error| unusable(format!("tls.crt holds no PEM certificate ({error})")))?;
-        let parsed = Certificate::from_der(&der)
-            .map_err(|error| unusable(format!("tls.crt holds no X.509 certificate ({error})")))?;
-        let validity = parsed.tbs_certificate().validity();
+        let (from, until) = expiry::validity(&der)
+            .ok_or_else(|| unusable("tls.crt holds no X.509 certificate with dates"))?;
         let pair = CertifiedKey::new(vec![der.clone()], read_key(key)?);
         pair.keys_match().map_err(|_| {
             unusable("the key in tls.key is not that of the certificate in tls.crt")
         })?;
         let read = Self {
             thumbprint: BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(&der)),
-            from: timestamp(validity.not_before)?,
-            until: timestamp(validity.not_after)?,
+            from,
+            until,
             key: pair.key,
         };
         read.check(now)?;
@@ -94,10 +69,7 @@ impl ClientCertificate {
     /// When it ends.
     #[must_use]
     pub fn expiry(&self, now: Timestamp) -> Expiry {
-        Expiry {
-            until: self.until,
-            soon: self.until.duration_since(now) < WARN_BEFORE,
-        }
+        Expiry::of("client certificate for Entra ID", self.until, now)
     }
 
     fn check(&self, now: Timestamp) -> Result<(), EstateError> {
@@ -170,12 +142,6 @@ fn read_key(pem: &[u8]) -> Result<Arc<dyn SigningKey>, EstateError> {
         ));
     }
     Ok(key)
-}
-
-fn timestamp(time: Time) -> Result<Timestamp, EstateError> {
-    let seconds = i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
-    // 9999-12-31T23:59:59Z stands for no end, and is the last time there is.
-    Timestamp::from_second(seconds).map_err(|_| unusable("its dates are no dates"))
 }
 
 fn unusable(detail: impl Into<String>) -> EstateError {

@@ -21,7 +21,7 @@ use crate::http::retry::Repeat;
 use crate::http::{Answer, Authorization, Call, Endpoint, Transport};
 use crate::secret::Secret;
 
-pub use certificate::{ClientCertificate, Expiry};
+pub use certificate::ClientCertificate;
 pub use credentials::{ClientCredentials, ClientProof};
 pub use federated::{FederatedToken, TokenFile};
 

@@ -190,7 +190,7 @@ impl Connector {
         };
         let graph = GraphClient::new(&graph, &self.clock, &counters)?;
         if let Some(expiry) = graph.certificate_expiry(now).filter(|expiry| expiry.soon) {
-            let code = diarchy_core::code::Code::CertificateExpires;
+            let code = diarchy_core::code::Code::CredentialExpires;
             warn!(fleet = %fleet.desired.fleet, "{code}: {expiry}: make another in time");
         }
         Ok(Clients {

@@ -1,5 +1,6 @@
 //! Microsoft Graph, as far as co-management needs it.
 
+mod applications;
 mod directory;
 mod eligible_devices;
 mod managed_columns;
@@ -13,6 +14,7 @@ use crate::faults::{Failure, Rows, suffer};
 use crate::http::{Answer, Call};
 use crate::moment::text;
 use crate::throttle::{Meter, Throttled};
+use crate::token::Credentials;
 use crate::world::World;
 use paging::Cursor;
 
@@ -24,6 +26,8 @@ pub(crate) struct Request<'a> {
     /// `https://localhost:port`
     pub(crate) endpoint: &'a str,
     pub(crate) failures: &'a [Failure],
+    /// Who may ask.
+    pub(crate) credentials: &'a Credentials,
 }
 
 /// Entities that a collection of Graph consists of: places, some of them empty.
@@ -132,6 +136,7 @@ pub(crate) fn answer(mut request: Request<'_>) -> Answer {
     }
     let rest = rest.trim_end_matches('/');
     match rest.split('/').collect::<Vec<_>>()[..] {
+        ["applications"] => applications::list(&request, request.credentials),
         ["organization"] => directory::organization(&request),
         ["devices"] => directory::devices(&request),
         ["users"] => directory::users(&request),
