@@ -31,6 +31,9 @@ const DEALT: [&str; 13] = [
 /// Maps whose values grow with the fleet: each value is dealt out under its key.
 const DEALT_WITHIN: [&str; 1] = ["/admissions"];
 
+/// Lists of which each element has parts that grow with the fleet: those parts are dealt out.
+const DEALT_OF_EACH: [(&str, [&str; 2]); 1] = [("/approved", ["changes", "enrolling"])];
+
 /// A part that cannot be read back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a part of what is remembered cannot be read: {0}")]
@@ -107,10 +110,19 @@ fn pointers(memory: &Value) -> Vec<String> {
             .flat_map(Map::keys)
             .map(move |key| format!("{map}/{}", key.replace('~', "~0").replace('/', "~1")))
     });
+    let of_each = DEALT_OF_EACH.iter().flat_map(|(list, fields)| {
+        let elements = memory.pointer(list).and_then(Value::as_array);
+        (0..elements.map_or(0, Vec::len)).flat_map(move |at| {
+            fields
+                .iter()
+                .map(move |field| format!("{list}/{at}/{field}"))
+        })
+    });
     DEALT
         .iter()
         .map(ToString::to_string)
         .chain(within)
+        .chain(of_each)
         .collect()
 }
 
@@ -184,7 +196,7 @@ impl<'a> From<&'a Value> for Ordered<'a> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use diarchy_core::accept::{Accepted, ApprovedChange, Unasked, WaitReason};
+    use diarchy_core::accept::{Accepted, Approved, ApprovedChange, Unasked, WaitReason};
     use diarchy_core::identity::Identities;
     use diarchy_core::inventory::Device;
     use diarchy_core::workload::{Authority, Workload, WorkloadSet};
@@ -243,19 +255,28 @@ mod tests {
             };
             memory.wrote(&id, Workload::ClientApps, write);
         }
+        let changes = || {
+            ids().map(|device| ApprovedChange {
+                device,
+                workload: Workload::ClientApps,
+                to: Authority::Intune,
+            })
+        };
+        memory.approved = (0..2)
+            .map(|_| Approved {
+                changes: changes().collect(),
+                enrolling: ids().collect(),
+                revision: "main@sha1:0".to_owned(),
+                expires: now(),
+            })
+            .collect();
         memory.waiting = Some(Waiting {
             digest: Digest::of_lines(["x"]),
             revision: "main@sha1:0".to_owned(),
             since: now(),
             what: WaitingFor::Changes {
                 reason: WaitReason::NoBaseline,
-                changes: ids()
-                    .map(|device| ApprovedChange {
-                        device,
-                        workload: Workload::ClientApps,
-                        to: Authority::Intune,
-                    })
-                    .collect(),
+                changes: changes().collect(),
                 enrolling: ids().collect::<BTreeSet<_>>(),
             },
         });
