@@ -163,7 +163,7 @@ impl Tally {
             counts.observed += usize::from(report == Ternary::Yes);
             counts.offline += usize::from(report != Ternary::Yes && !is_online);
         }
-        self.count_assignment(engine, row, workload, &verdict, report, is_online);
+        self.count_assignment(engine, row, workload, &verdict, is_evidence);
     }
 
     fn count_assignment(
@@ -172,8 +172,7 @@ impl Tally {
         row: usize,
         workload: Workload,
         verdict: &Verdict,
-        report: Ternary,
-        is_online: bool,
+        is_evidence: bool,
     ) {
         let (index, is_asked) = match verdict {
             Verdict::Kept(Kept::AsAsked(index)) | Verdict::HandOver { to: index } => (*index, true),
@@ -207,12 +206,19 @@ impl Tally {
                 holding.is_some_and(crate::engine::Holding::is_empty)
             }
         };
-        let is_observed = report == Ternary::from(assignment.authority == Authority::Intune);
+        let report = engine.inventory().observed(workload).get(row);
+        let wanted = Ternary::from(assignment.authority == Authority::Intune);
+        let is_observed = is_evidence && report == wanted;
+        // What no report ever says counts as it was assigned, for the fleet too.
+        let has_arrived = is_observed || is_there && is_evidence && report != !wanted;
+        let is_online = engine.inventory().online.yes().contains(row);
+        // Nobody waits for what can never be moved.
+        let is_eligible = engine.eligibility().judge(row).is_none();
         counts.desired += 1;
         counts.assigned += usize::from(is_there);
         counts.observed += usize::from(is_observed);
         counts.offline += usize::from(!is_observed && !is_online);
-        counts.pending += usize::from(!is_observed && is_online);
+        counts.pending += usize::from(!has_arrived && is_online && is_eligible);
     }
 }
 
