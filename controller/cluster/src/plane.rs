@@ -51,7 +51,7 @@ impl ControlPlane for FleetPlane<'_> {
     async fn load(&self, fleet: &ObjectName) -> Result<Loaded, OperatorError> {
         let memory = self.records.lock().await.load().await?;
         Ok(Loaded {
-            installation: self.installation.to_owned(),
+            installation: self.claimant(),
             approval: self.approval(fleet, &memory),
             statuses: self.statuses(fleet),
             memory,
@@ -104,6 +104,12 @@ impl ControlPlane for FleetPlane<'_> {
 }
 
 impl FleetPlane<'_> {
+    /// Who claims the fleet at the site: a copy of it in another namespace is somebody else, and so is
+    /// the same one under another controller.
+    fn claimant(&self) -> String {
+        format!("{}/{}", self.installation, self.wanted.fleet.uid)
+    }
+
     /// The last yes that counts for what waits.
     fn approval(&self, fleet: &ObjectName, memory: &FleetMemory) -> Option<GivenApproval> {
         let waiting = memory.waiting.as_ref()?;
