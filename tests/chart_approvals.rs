@@ -154,7 +154,12 @@ fn who_may_approve_does_so_in_their_own_name() {
     );
     // Not even who may do everything.
     let forged = approval("Fleet", "contoso", ADELE.name, hours(24));
-    assert_denied(&namespace, &ADMIN, &forged, "and you are `admin`");
+    assert_denied(
+        &namespace,
+        &ADMIN,
+        &forged,
+        "nobody approves for somebody else",
+    );
     // There is no right to approve these yet.
     let action = approval("RemoteAction", "wipe", ADELE.name, hours(24));
     assert_denied(
