@@ -5,6 +5,7 @@ mod controller;
 mod devices;
 mod repository;
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -40,7 +41,8 @@ pub struct Logging {
         display_order = 1000,
         env = "DIARCHY_LOG",
         value_name = "FILTER",
-        default_value = "warn",
+        // A client of Kubernetes says itself what the command says then.
+        default_value = "warn,kube_client=off",
         hide_default_value = true
     )]
     log: String,
@@ -64,6 +66,7 @@ impl Logging {
         let unreadable = filter.is_err();
         let logging = tracing_subscriber::fmt()
             .with_env_filter(filter.unwrap_or_else(|_| "warn".into()))
+            .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
             .with_writer(std::io::stderr);
         match self.log_format {
             Format::Text => logging.init(),
@@ -357,7 +360,7 @@ pub struct Plan {
     #[command(flatten)]
     pub asked: Asked,
     /// Show what the next pass of the loop would do instead of the end state
-    #[arg(long, requires = "state", conflicts_with = "from")]
+    #[arg(long, conflicts_with = "from")]
     pub next: bool,
     /// How to print the plan
     #[arg(short, long, value_enum, default_value_t = PlanFormat::Text)]

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use diarchy_core::code::Code;
 use diarchy_core::resource::{GROUP, Kind, ObjectName};
 use diarchy_operator::check::{self, Check, CheckState};
-use diarchy_web::{Backend, Refusal, Replica};
+use diarchy_operator::next::Remembered;
+use diarchy_web::{Backend, PlanAnswer, Refusal, Replica, Shown, Standing, WaitingChanges};
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, UserInfo};
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
@@ -15,6 +16,7 @@ use kube::{Api, ResourceExt as _};
 
 use crate::fleet_task::Shared;
 use crate::holds::Thing;
+use crate::records::Records;
 use crate::tenant;
 
 /// What stands for everything that is told of a fleet's devices, in access control.
@@ -99,17 +101,36 @@ impl Backend for ReadBackend {
         self.0.holds.replica_with(&self.estate(fleet)?)
     }
 
+    async fn next(&self, fleet: &ObjectName, shown: Arc<Shown>) -> Result<PlanAnswer, String> {
+        let tenant = tenant::assemble(&self.0.objects, &fleet.namespace);
+        let found = tenant.of_name(fleet).ok_or("it is not valid now")?;
+        // Its loop has remembered everything before this is asked.
+        let mut records = Records::new(self.0.client.clone(), fleet.clone(), &found.uid);
+        let memory = records.load().await.map_err(|error| error.to_string())?;
+        let remembered = Remembered::after(memory, found.existing.clone());
+        let (key, now) = (found.revision.clone(), self.0.clock.now());
+        let answer = tokio::task::spawn_blocking(move || {
+            let Some(devices) = remembered.memory().sizes else {
+                return Err("no inventory has been believed yet".to_owned());
+            };
+            let next = remembered.next_pass(shown.last.engine_at(now), devices, &key);
+            let standing = Standing {
+                waiting: next.waiting.as_ref().map(WaitingChanges::from),
+                stopped: next.stopped.map(|why| why.to_string()),
+            };
+            PlanAnswer::of_next((&next.plan, &next.engine), &shown.last, &standing)
+                .map_err(|error| error.to_string())
+        });
+        answer.await.map_err(|error| error.to_string())?
+    }
+
     async fn check(&self, fleet: &ObjectName) -> Option<Vec<Check>> {
         let estate = self.estate(fleet)?;
         if !self.0.holds.has(&estate) {
             return None;
         }
         let tenant = tenant::assemble(&self.0.objects, &fleet.namespace);
-        let found = tenant
-            .fleets
-            .iter()
-            .find(|one| one.loaded.desired.fleet == *fleet);
-        let Some(found) = found else {
+        let Some(found) = tenant.of_name(fleet) else {
             let problem = tenant.problems.get(&(Kind::Fleet, fleet.clone()));
             let problem = problem.map_or("it is being deleted", String::as_str);
             return Some(vec![Check::not_well(

@@ -283,6 +283,12 @@ impl TenantFleet {
 }
 
 impl Tenant {
+    /// What is asked of the fleet of this name, if it is valid.
+    pub fn of_name(&self, fleet: &ObjectName) -> Option<&TenantFleet> {
+        let mut fleets = self.fleets.iter();
+        fleets.find(|one| one.loaded.desired.fleet == *fleet)
+    }
+
     /// The objects that a pass over `desired` reports of.
     fn of_fleet(desired: &Desired) -> impl Iterator<Item = Key> + '_ {
         let name = |kind: Kind| move |name: &ObjectName| (kind, name.clone());

@@ -26,6 +26,12 @@ impl LastPass {
     /// The rules of that pass. Compiling them takes as long as deciding did.
     #[must_use]
     pub fn engine(&self) -> Engine<'_> {
-        Engine::new(&self.desired, &self.inventory, self.at).admitting(self.admitted.clone())
+        self.engine_at(self.at)
+    }
+
+    /// The same rules for another moment.
+    #[must_use]
+    pub fn engine_at(&self, now: Timestamp) -> Engine<'_> {
+        Engine::new(&self.desired, &self.inventory, now).admitting(self.admitted.clone())
     }
 }

@@ -64,6 +64,12 @@ impl Remembered {
         Ok(Self { memory, existing })
     }
 
+    /// The same of what is remembered after a pass, and of the assignments that exist.
+    #[must_use]
+    pub const fn after(memory: FleetMemory, existing: Existing) -> Self {
+        Self { memory, existing }
+    }
+
     /// The uids of the assignments that were there at the last pass.
     #[must_use]
     pub fn uids(&self) -> &BTreeMap<ObjectName, String> {

@@ -82,6 +82,12 @@ pub struct Get {
     /// Which kind; default: all
     #[arg(value_name = "KIND", value_enum)]
     pub kind: Option<Shown>,
+    /// Only the one of this name
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// In every namespace of the cluster
+    #[arg(short = 'A', long, conflicts_with_all = ["namespace", "state"])]
+    pub all_namespaces: bool,
     #[command(flatten)]
     pub place: Place,
     /// How to print it

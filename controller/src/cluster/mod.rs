@@ -58,6 +58,11 @@ impl Connection {
         Api::namespaced_with(self.client.clone(), namespace, &resource(kind))
     }
 
+    /// The objects of a kind in every namespace.
+    pub fn all(&self, kind: Kind) -> Api<DynamicObject> {
+        Api::all_with(self.client.clone(), &resource(kind))
+    }
+
     /// The fleet that is meant: the one chosen, or the only one of the namespace.
     pub async fn choose(&self, choice: &Fleet) -> Result<ObjectName, Failure> {
         if let Some(chosen) = &choice.fleet {

@@ -51,14 +51,29 @@ pub async fn run(arguments: &Get) -> Result<Outcome, Failure> {
         Some(shown) => vec![shown.kind()],
         None => Shown::ALL.map(Shown::kind).to_vec(),
     };
-    let found = match &arguments.place.state {
-        Some(file) => of_state(&state::open(file)?, &kinds)?,
-        None => of_cluster(&Connection::new(&arguments.place.cluster).await?, &kinds).await?,
+    let (mut found, place) = match &arguments.place.state {
+        Some(file) => (of_state(&state::open(file)?, &kinds)?, String::new()),
+        None => {
+            let connection = Connection::new(&arguments.place.cluster).await?;
+            let namespace = (!arguments.all_namespaces).then_some(connection.namespace.as_str());
+            let found = of_cluster(&connection, namespace, &kinds).await?;
+            let place = namespace.map(|name| format!(" in namespace {name}"));
+            (found, place.unwrap_or_default())
+        }
     };
+    if let Some(name) = &arguments.name {
+        found.retain(|one| one.name.name == *name);
+        if found.is_empty() {
+            return Err(Failure::argument(
+                format!("there is no such resource named `{name}`{place}"),
+                "see what there is with `diarchy get`",
+            ));
+        }
+    }
     match arguments.output {
         Format::Json => show::json(&found)?,
-        Format::Text if found.is_empty() => show::note("there is nothing"),
-        Format::Text => table(&found)?,
+        Format::Text if found.is_empty() => show::note(&format!("there is nothing{place}")),
+        Format::Text => table(&found, arguments.all_namespaces)?,
     }
     Ok(Outcome::Same)
 }
@@ -73,30 +88,42 @@ fn of_state(store: &diarchy_operator::store::Store, kinds: &[Kind]) -> Result<Ve
     Ok(found)
 }
 
-async fn of_cluster(connection: &Connection, kinds: &[Kind]) -> Result<Vec<Found>, Failure> {
+/// What there is in a namespace, or without one in all of them.
+async fn of_cluster(
+    connection: &Connection,
+    namespace: Option<&str>,
+    kinds: &[Kind],
+) -> Result<Vec<Found>, Failure> {
     let mut found = Vec::new();
     for kind in kinds {
-        let objects = connection.objects(*kind, &connection.namespace);
+        let objects = match namespace {
+            Some(namespace) => connection.objects(*kind, namespace),
+            None => connection.all(*kind),
+        };
         let objects = objects.list(&ListParams::default()).await;
         let objects =
             objects.map_err(|error| failed(&format!("{kind} cannot be listed"), &error))?;
         found.extend(objects.into_iter().map(|mut object| {
-            let name = ObjectName::new(&connection.namespace, object.name_any());
+            let name = ObjectName::new(object.namespace().unwrap_or_default(), object.name_any());
             Found::new(*kind, name, object.data["status"].take())
         }));
     }
     Ok(found)
 }
 
-fn table(found: &[Found]) -> Result<(), Failure> {
-    let mut table = Table::new(&["RESOURCE", "READY", "CONVERGED", "STATUS"]);
+fn table(found: &[Found], with_namespaces: bool) -> Result<(), Failure> {
+    let headings = ["NAMESPACE", "RESOURCE", "READY", "CONVERGED", "STATUS"];
+    let left_out = usize::from(!with_namespaces);
+    let mut table = Table::new(&headings[left_out..]);
     for one in found {
-        table.row([
+        let row = [
+            one.name.namespace.clone().into(),
             format!("{}/{}", one.kind.name().to_lowercase(), one.name.name).into(),
             one.condition("Ready", "status").into(),
             one.condition("Converged", "status").into(),
             one.condition("Ready", "message").into(),
-        ]);
+        ];
+        table.row(row.into_iter().skip(left_out));
     }
     Ok(show::table(&table)?)
 }

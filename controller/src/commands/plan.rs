@@ -32,12 +32,21 @@ pub async fn run(arguments: &arguments::Plan) -> Result<Outcome, Failure> {
 async fn of_cluster(arguments: &arguments::Plan) -> Result<Outcome, Failure> {
     arguments.devices.none_for_cluster()?;
     let controller = Controller::reach(&arguments.asked, &arguments.fleet).await?;
-    let answer: PlanAnswer = controller.ask("plan", &[]).await?;
+    let terms: &[_] = if arguments.next {
+        &[("next", "true")]
+    } else {
+        &[]
+    };
+    let answer: PlanAnswer = controller.ask("plan", terms).await?;
     let revision = format!("{} of {}", answer.revision, show::moment(answer.at));
     let report = Report {
         revision: &revision,
         summary: &answer.summary,
-        when: When::End,
+        when: if arguments.next {
+            When::NextPass
+        } else {
+            When::End
+        },
         standing: Some(&answer.standing),
         approve: format!("-n {}", controller.fleet.namespace),
         change: None,
@@ -53,6 +62,12 @@ async fn of_cluster(arguments: &arguments::Plan) -> Result<Outcome, Failure> {
 
 async fn of_repository(place: &str, arguments: &arguments::Plan) -> Result<Outcome, Failure> {
     arguments.devices.some_for_repository()?;
+    if arguments.next && arguments.devices.state.is_none() {
+        return Err(Failure::argument(
+            "nobody remembers where the rollouts of a repository are",
+            "add --state FILE, the state of the loop that carries it out, or leave REPO out to ask a cluster",
+        ));
+    }
     let repository = &Repository {
         place: place.to_owned(),
         reading: arguments.reading.clone(),
@@ -140,14 +155,9 @@ impl<'a> Planned<'a> {
     }
 
     fn next(pass: NextPass<'a>) -> Self {
-        let waiting = pass.waiting.map(|waiting| WaitingChanges {
-            digest: waiting.digest.to_string(),
-            reason: format!("{:?}", waiting.reason),
-            changes: waiting.changes.len() + waiting.enrolling.len(),
-        });
         Self {
             next: Some(Standing {
-                waiting,
+                waiting: pass.waiting.as_ref().map(WaitingChanges::from),
                 stopped: pass.stopped.map(|why| why.to_string()),
             }),
             ..Self::of(pass.plan, pass.engine)

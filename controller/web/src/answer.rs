@@ -1,5 +1,7 @@
 //! What the read API answers. The command line reads the same types.
 
+use diarchy_core::accept::Waiting;
+use diarchy_core::engine::Engine;
 use diarchy_core::last_pass::LastPass;
 use diarchy_core::plan::{Plan, PlanDocument, PlanSummary};
 use diarchy_core::tally::Tally;
@@ -43,6 +45,16 @@ pub struct WaitingChanges {
     pub changes: usize,
 }
 
+impl From<&Waiting> for WaitingChanges {
+    fn from(waiting: &Waiting) -> Self {
+        Self {
+            digest: waiting.digest.to_string(),
+            reason: format!("{:?}", waiting.reason),
+            changes: waiting.changes.len() + waiting.enrolling.len(),
+        }
+    }
+}
+
 /// The contract's document, with what else is known of the last pass.
 #[derive(Serialize)]
 struct Document<'a> {
@@ -51,6 +63,9 @@ struct Document<'a> {
     revision: &'a str,
     at: Timestamp,
     standing: &'a Standing,
+    /// What waits and is not written, when the plan is that of the next pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<&'a Standing>,
 }
 
 impl PlanAnswer {
@@ -59,21 +74,45 @@ impl PlanAnswer {
     /// # Errors
     ///
     /// When a number or text of the plan has no form in JSON, which none has.
-    pub(crate) fn new(last: &LastPass, standing: &Standing) -> serde_json::Result<Self> {
+    pub(crate) fn of_end(last: &LastPass, standing: &Standing) -> serde_json::Result<Self> {
         let engine = last.engine();
         let plan = Plan::new(&engine);
-        let tally = Tally::new(&engine, &|_, _| true);
+        Self::new((&plan, &engine), &last.revision, standing, None)
+    }
+
+    /// What the pass after `last` would do by its `plan`, with what it would leave `standing`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::of_end`].
+    pub fn of_next(
+        planned: (&Plan, &Engine<'_>),
+        last: &LastPass,
+        standing: &Standing,
+    ) -> serde_json::Result<Self> {
+        Self::new(planned, &last.revision, standing, Some(standing))
+    }
+
+    fn new(
+        (plan, engine): (&Plan, &Engine<'_>),
+        revision: &str,
+        standing: &Standing,
+        next: Option<&Standing>,
+    ) -> serde_json::Result<Self> {
+        let tally = Tally::new(engine, &|_, _| true);
+        let at = engine.now();
         let document = Document {
-            plan: PlanDocument::new(&plan, &engine),
-            revision: &last.revision,
-            at: last.at,
+            plan: PlanDocument::new(plan, engine),
+            revision,
+            at,
             standing,
+            next,
         };
         Ok(Self {
             document: serde_json::to_value(document)?,
-            revision: last.revision.clone(),
-            at: last.at,
-            summary: PlanSummary::new(&plan, &engine, &tally),
+            revision: revision.to_owned(),
+            at,
+            summary: PlanSummary::new(plan, engine, &tally),
             standing: standing.clone(),
         })
     }

@@ -59,6 +59,8 @@ pub(crate) enum NoAnswer {
     NotYet(ObjectName),
     #[error("the replica that has fleet {fleet} cannot be asked: {cause}")]
     Elsewhere { fleet: ObjectName, cause: String },
+    #[error("what the next pass over fleet {fleet} would do is not known: {cause}")]
+    NotKnown { fleet: ObjectName, cause: String },
     #[error(transparent)]
     Device(#[from] NotOneDevice),
     #[error("{0}")]
@@ -73,9 +75,9 @@ impl NoAnswer {
             Self::Refused(Refusal::Unknown(_)) => StatusCode::UNAUTHORIZED,
             Self::Refused(Refusal::Forbidden { .. }) => StatusCode::FORBIDDEN,
             // Not 503: clients of an API server take that for its own, and ask again for minutes.
-            Self::Refused(Refusal::NotFoundOut(_)) | Self::Elsewhere { .. } => {
-                StatusCode::BAD_GATEWAY
-            }
+            Self::Refused(Refusal::NotFoundOut(_))
+            | Self::Elsewhere { .. }
+            | Self::NotKnown { .. } => StatusCode::BAD_GATEWAY,
             Self::Device(_) | Self::NotYet(_) => StatusCode::NOT_FOUND,
             Self::Question(_) => StatusCode::BAD_REQUEST,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -84,9 +86,10 @@ impl NoAnswer {
 
     fn code(&self) -> Code {
         match self {
-            Self::Refused(Refusal::NotFoundOut(_)) | Self::NotYet(_) | Self::Elsewhere { .. } => {
-                Code::NoAnswerYet
-            }
+            Self::Refused(Refusal::NotFoundOut(_))
+            | Self::NotYet(_)
+            | Self::Elsewhere { .. }
+            | Self::NotKnown { .. } => Code::NoAnswerYet,
             Self::Refused(_) => Code::ReadRefused,
             Self::Device(_) => Code::DeviceNotFound,
             Self::Question(_) => Code::InvalidArgument,
@@ -102,7 +105,9 @@ impl NoAnswer {
             Self::Refused(Refusal::Forbidden { .. }) => {
                 "ask for the role diarchy-view in that namespace".to_owned()
             }
-            Self::Refused(Refusal::NotFoundOut(_)) | Self::Elsewhere { .. } => {
+            Self::Refused(Refusal::NotFoundOut(_))
+            | Self::Elsewhere { .. }
+            | Self::NotKnown { .. } => {
                 "ask again in a moment; the controller's log says more".to_owned()
             }
             Self::NotYet(_) => {

@@ -40,6 +40,13 @@ pub trait Backend: Send + Sync + 'static {
     /// The replica that makes the passes over `fleet`, when it is another.
     fn elsewhere(&self, fleet: &ObjectName) -> Option<Replica>;
 
+    /// What the next pass over `fleet` would do, after the pass that is `shown`.
+    fn next(
+        &self,
+        fleet: &ObjectName,
+        shown: Arc<Shown>,
+    ) -> impl Future<Output = Result<PlanAnswer, String>> + Send;
+
     /// Looks at everything that `fleet` needs; nothing when it is not looked after here.
     fn check(&self, fleet: &ObjectName) -> impl Future<Output = Option<Self::Checks>> + Send;
 }
@@ -104,6 +111,23 @@ impl<B: Backend> ReadApi<B> {
         })
     }
 
+    /// What the next pass would do.
+    async fn next(
+        &self,
+        (namespace, name): (String, String),
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<Response, NoAnswer> {
+        let fleet = ObjectName::new(namespace, name);
+        self.admit(headers, &fleet).await?;
+        let Some(shown) = self.board.get(&fleet) else {
+            return self.pass_on(fleet, uri, headers).await;
+        };
+        let answer = self.backend.next(&fleet, shown).await;
+        let answer = answer.map_err(|cause| NoAnswer::NotKnown { fleet, cause })?;
+        Ok(Json(answer).into_response())
+    }
+
     /// Answers from what is shown of the fleet, here or at another replica.
     async fn answer(
         &self,
@@ -131,14 +155,26 @@ fn of_fleet(question: &str) -> String {
 type Fleet = Path<(String, String)>;
 type Api<B> = State<Arc<ReadApi<B>>>;
 
+/// Which plan is asked for.
+#[derive(Deserialize)]
+struct Which {
+    /// Only what the next pass would do.
+    #[serde(default)]
+    next: bool,
+}
+
 async fn plan<B: Backend>(
     State(api): Api<B>,
     Path(fleet): Fleet,
+    Query(which): Query<Which>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, NoAnswer> {
+    if which.next {
+        return api.next(fleet, &uri, &headers).await;
+    }
     let make = |shown: &Shown| {
-        let answer = PlanAnswer::new(&shown.last, &shown.standing);
+        let answer = PlanAnswer::of_end(&shown.last, &shown.standing);
         let answer = answer.map_err(|error| NoAnswer::Internal(error.to_string()))?;
         Ok(Json(answer).into_response())
     };
