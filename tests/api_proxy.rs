@@ -95,6 +95,8 @@ type Rule = Arc<dyn Fn(&Asked) -> Verdict + Send + Sync>;
 /// A running proxy; it ends with the test.
 pub struct ApiProxy {
     shared: Arc<Shared>,
+    /// The clusters of a kubeconfig: this.
+    way: Value,
     folder: TempDir,
     _runtime: Runtime,
 }
@@ -120,25 +122,30 @@ impl ApiProxy {
             "server": format!("https://127.0.0.1:{port}"),
             "certificate-authority-data": BASE64_STANDARD.encode(certificate),
         });
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("kubeconfig"), kubeconfig.to_string()).unwrap();
         Self {
             shared,
-            folder,
+            way: kubeconfig["clusters"].take(),
+            folder: tempfile::tempdir().unwrap(),
             _runtime: runtime,
         }
     }
 
-    /// What a controller is given that shall come this way.
-    fn kubeconfig(&self) -> PathBuf {
-        self.folder.path().join("kubeconfig")
+    /// What a replica is given that shall come this way.
+    fn kubeconfig(&self, deployment: &Deployment<'_>) -> PathBuf {
+        let mut kubeconfig: Value =
+            serde_json::from_slice(&fs::read(&deployment.account).unwrap()).unwrap();
+        kubeconfig["clusters"] = self.way.clone();
+        let file = format!("{}.kubeconfig", deployment.home.name);
+        let file = self.folder.path().join(file);
+        fs::write(&file, kubeconfig.to_string()).unwrap();
+        file
     }
 
     /// Starts a replica that comes this way, with Leases of this length. A watch that says nothing is
     /// given up after that time too.
     pub fn start(&self, deployment: &Deployment<'_>, replica: &str, lease: &str) -> Controller {
         let mut command = deployment.command_with_lease(replica, lease);
-        Controller::start(command.env("KUBECONFIG", self.kubeconfig()))
+        Controller::start(command.env("KUBECONFIG", self.kubeconfig(deployment)))
     }
 
     /// Judges by this rule from now on, what is held included.

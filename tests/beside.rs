@@ -60,6 +60,8 @@ fn a_loop_is_stopped_asked_and_looked_at_by_its_state() {
     let all = done(&site, &["get", "assignments"]);
     let line = all.lines().find(|line| line.contains("/updates ")).unwrap();
     assert!(line.contains("a person paused it"), "{all}");
+    let one = done(&site, &["get", "assignments", "updates"]);
+    assert_eq!(one.lines().count(), 2, "{one}");
     let all: Value = serde_json::from_str(&done(&site, &["get", "-o", "json"])).unwrap();
     let of_fleet = &all.as_array().unwrap()[0];
     assert_eq!(

@@ -87,10 +87,26 @@ pub fn apply_rights(cluster: &Cluster, namespace: &Namespace, arguments: &[&str]
         .filter(|one| kind(one) == "ServiceAccount" || kind(one).contains("Role"))
         .map(Value::to_string)
         .collect();
-    assert_eq!(parts.len(), 7);
+    // Two for each namespace that is watched, or for all of them.
+    assert!(parts.len() >= 7, "{parts:#?}");
     let mut apply = cluster.kubectl(&ADMIN);
     apply.args(["apply", "--server-side", "-f"]);
     ok(apply.arg(namespace.file(&parts.join("\n---\n"))));
+}
+
+/// Takes away what a release in `namespace` has in no namespace: it would stay in a cluster that was
+/// given.
+pub fn remove_rights(cluster: &Cluster, namespace: &str) {
+    if cluster.is_own() {
+        return;
+    }
+    for kind in ["clusterrolebinding", "clusterrole"] {
+        let mut delete = cluster.kubectl(&ADMIN);
+        let names = ["diarchy", "diarchy-review"];
+        delete.args(["delete", kind, "--ignore-not-found"]);
+        delete.args(names.map(|name| format!("{namespace}-{name}")));
+        drop(delete.output());
+    }
 }
 
 /// A release of which there is only its account and that account's rights.
@@ -132,16 +148,7 @@ impl Release {
 
 impl Drop for Release {
     fn drop(&mut self) {
-        // What is in no namespace would stay in a cluster that was given.
-        if !shared().is_own() {
-            for kind in ["clusterrolebinding", "clusterrole"] {
-                let mut delete = shared().kubectl(&ADMIN);
-                let names = ["diarchy", "diarchy-review"];
-                delete.args(["delete", kind, "--ignore-not-found"]);
-                delete.args(names.map(|name| format!("{}-{name}", self.own.name)));
-                drop(delete.output());
-            }
-        }
+        remove_rights(shared(), &self.own.name);
     }
 }
 

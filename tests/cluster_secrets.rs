@@ -10,7 +10,6 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::assertions::{KEY, OTHER_KEY, certificate};
-use crate::chart_rights::apply_rights;
 use crate::cluster::{ADMIN, Namespace, ok, own};
 use crate::deployed::{Controller, Deployment, Tenant, condition, wait};
 use crate::disguises::forms;
@@ -285,17 +284,10 @@ fn files(bench: &Bench) -> String {
 
 /// The controller, with the rights of its chart and no others; and its token.
 fn start(case: &Case<'_>, deployment: &Deployment<'_>) -> (Controller, String) {
-    let cluster = own().cluster();
-    let list = format!("watchNamespaces={{{}}}", case.tenant.namespace.name);
-    apply_rights(cluster, &deployment.home, &["--set", &list]);
-    let account = cluster.kubeconfig_of_account(&deployment.home.name, "diarchy");
-    let read: Value = serde_json::from_slice(&fs::read(&account).unwrap()).unwrap();
+    let read: Value = serde_json::from_slice(&fs::read(&deployment.account).unwrap()).unwrap();
     let token = read["users"][0]["user"]["token"].as_str().unwrap();
     let mut command: Command = deployment.command("one");
-    command
-        .env("KUBECONFIG", &account)
-        .arg("--mirrors")
-        .arg(case.bench.mirrors());
+    command.arg("--mirrors").arg(case.bench.mirrors());
     (Controller::start(&mut command), token.to_owned())
 }
 

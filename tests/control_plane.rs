@@ -105,7 +105,7 @@ fn the_audit_log_tells_who_asked_for_what() {
         allowed,
     };
     let told: BTreeSet<Request> = own()
-        .requests()
+        .requests_since(0)
         .into_iter()
         .filter(|request| request.namespace == namespace.name && request.user == MEGAN.name)
         .collect();

@@ -12,6 +12,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::bench::{diarchy, stderr};
+use crate::chart_rights::{apply_rights, remove_rights};
 use crate::cluster::{ADMIN, Cluster, Namespace, ok};
 use crate::site::Site;
 
@@ -210,6 +211,8 @@ pub struct Deployment<'a> {
     pub watched: String,
     world: PathBuf,
     site: &'a Site,
+    /// The kubeconfig of the account that the chart gives replicas.
+    pub account: PathBuf,
     /// What replicas log.
     pub log: &'static str,
 }
@@ -221,10 +224,13 @@ impl<'a> Deployment<'a> {
             .iter()
             .map(|tenant| tenant.namespace.name.as_str())
             .collect();
+        let watched = watched.join(",");
+        let home = cluster.namespace();
         Self {
             cluster,
-            home: cluster.namespace(),
-            watched: watched.join(","),
+            account: install_account(cluster, &home, &watched),
+            home,
+            watched,
             world: tenants[0].site.world(),
             site: tenants[0].site,
             log: "info",
@@ -256,7 +262,7 @@ impl<'a> Deployment<'a> {
             .arg("--world")
             .arg(&self.world)
             .args(["--log", self.log, "--log-format", "json"])
-            .env("KUBECONFIG", self.cluster.kubeconfig(&ADMIN))
+            .env("KUBECONFIG", &self.account)
             // A real Graph is trusted by what the machine trusts; this one by its own root.
             .env("SSL_CERT_FILE", self.site.secret("cm-ca/ca.crt"));
         command
@@ -266,6 +272,20 @@ impl<'a> Deployment<'a> {
     pub fn start(&self, replica: &str) -> Controller {
         Controller::start(&mut self.command(replica))
     }
+}
+
+impl Drop for Deployment<'_> {
+    fn drop(&mut self) {
+        remove_rights(self.cluster, &self.home.name);
+    }
+}
+
+/// Makes the account that the chart gives a release in `home`, with its rights in the namespaces
+/// `watched` and no others, and gives its kubeconfig.
+pub fn install_account(cluster: &Cluster, home: &Namespace<'_>, watched: &str) -> PathBuf {
+    let list = format!("watchNamespaces={{{watched}}}");
+    apply_rights(cluster, home, &["--set", &list]);
+    cluster.kubeconfig_of_account(&home.name, "diarchy")
 }
 
 impl Controller {

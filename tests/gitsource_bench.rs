@@ -11,8 +11,7 @@ use tokio::runtime::Runtime;
 
 use crate::bench::diarchy;
 use crate::cluster::{ADMIN, Cluster, Namespace, ok, with_definitions};
-use crate::deployed::Controller;
-use crate::deployed::condition_in;
+use crate::deployed::{Controller, condition_in, install_account};
 use crate::https_server::{self, HttpsServer, PASSWORD, USERNAME};
 use crate::origin::Origin;
 use crate::repository::SMALL;
@@ -126,6 +125,7 @@ impl Bench {
     /// Starts a controller that looks at the namespace, and fetches from these hosts only.
     pub fn start(&mut self, hosts: Option<&str>) {
         let namespace = &self.namespace.name;
+        let account = install_account(self.cluster, &self.namespace, namespace);
         let mut command = diarchy();
         command
             .args(["controller", "--listen", "127.0.0.1:0"])
@@ -136,7 +136,7 @@ impl Bench {
             .args(["--settle", "1h"])
             .args(["--log", "info", "--mirrors"])
             .arg(self.mirrors.path())
-            .env("KUBECONFIG", self.cluster.kubeconfig(&ADMIN));
+            .env("KUBECONFIG", account);
         if let Some(hosts) = hosts {
             command.args(["--allowed-endpoints", hosts]);
         }

@@ -90,18 +90,16 @@ fn by_hand(namespace: &Namespace<'_>, files: &Path, elsewhere: &str) -> (Duratio
     measured(apply.arg(folder.path()))
 }
 
+/// How many resources.
+const COUNT: usize = 1000;
+
 #[test]
 fn many_resources_are_delivered_and_every_one_is_ready() {
-    let count = if std::env::var_os("DIARCHY_LONG").is_some() {
-        1000
-    } else {
-        100
-    };
     let site = Site::open();
     let namespace = with_definitions().namespace();
     let tenant = Tenant::within(namespace.clone(), &site);
     let files = tempfile::tempdir().unwrap();
-    write_many(&tenant, files.path(), count);
+    write_many(&tenant, files.path(), COUNT);
     let beside = with_definitions().namespace();
     let (hand_time, hand_peak) = by_hand(&beside, files.path(), &namespace.name);
 
@@ -128,17 +126,17 @@ fn many_resources_are_delivered_and_every_one_is_ready() {
     let source_time = began.elapsed();
     over.store(true, Ordering::SeqCst);
     let controller_peak = peak(controller.id());
-    println!(
-        "{count} resources: GitSource {:.2} s, kubectl {:.2} s, ratio {:.2}; peak memory: \
+    crate::figures::note(&format!(
+        "{COUNT} resources: GitSource {:.2} s, kubectl {:.2} s, ratio {:.2}; peak memory: \
          controller {controller_peak} MiB, its fetch {} MiB, kubectl {hand_peak} MiB",
         source_time.as_secs_f64(),
         hand_time.as_secs_f64(),
         source_time.as_secs_f64() / hand_time.as_secs_f64(),
         fetch.join().unwrap(),
-    );
+    ));
     let status = bench.wait_for_head();
-    assert_eq!(status["resources"], count);
-    assert_eq!(bench.objects().len(), count);
+    assert_eq!(status["resources"], COUNT);
+    assert_eq!(bench.objects().len(), COUNT);
 
     // All of them are reported on, once the first plan has a yes. `kubectl wait` would ask for one
     // after the other, which takes minutes.
@@ -156,11 +154,12 @@ fn many_resources_are_delivered_and_every_one_is_ready() {
             .split_whitespace()
             .filter(|one| *one == "True")
             .count();
-        (true_ones == count).then_some(()).ok_or(json!(true_ones))
+        (true_ones == COUNT).then_some(()).ok_or(json!(true_ones))
     });
-    println!(
-        "all are ready {:.2} s after the source was applied; peak memory of the controller then: {} MiB",
+    crate::figures::note(&format!(
+        "{COUNT} resources: all are ready {:.2} s after the source was applied; peak memory of the \
+         controller then: {} MiB",
         began.elapsed().as_secs_f64(),
         peak(controller.id())
-    );
+    ));
 }

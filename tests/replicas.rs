@@ -4,6 +4,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use diarchy_simulator::{Failure, Fault, Service};
 use serde_json::{Value, json};
 
 use crate::cluster::{ADMIN, ControlPlane, ok, with_definitions};
@@ -64,19 +65,31 @@ fn killed_after_every_write_another_carries_on_and_repeats_none() {
 #[test]
 fn a_replica_that_hangs_is_replaced_and_writes_nothing_when_it_wakes() {
     let site = Site::open();
+    // Long enough to be stopped in.
+    let slow = Failure::Delay(Duration::from_millis(500));
+    let slow = Fault::new(Service::AdminService, "AddMembershipRule", slow);
+    site.control.inject(slow.after(1));
     let tenant = Tenant::of(with_definitions(), &site);
     let deployment = Deployment::of(with_definitions(), &[&tenant]);
     let sleeper = hasty(&deployment, "sleeper");
     tenant.apply();
     tenant.approve();
     wait("a first write", || {
-        let writes = site.writes().len();
+        let writes = site.rules_written();
         (writes > 0).then_some(()).ok_or(json!(writes))
     });
     sleeper.signal("STOP");
+    site.control.clear_all();
+    // What has left already arrives.
+    thread::sleep(Duration::from_secs(1));
+    let stopped_at = site.rules_written();
     let other = hasty(&deployment, "other");
     tenant.wait_for_condition("Converged", "fleet/contoso");
     let before = site.writes().len();
+    assert!(
+        site.rules_written() > stopped_at,
+        "it had nothing left to write when it was stopped"
+    );
     sleeper.signal("CONT");
     // It is well again, and has nothing left to do.
     sleeper.stop();

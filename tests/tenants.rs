@@ -1,14 +1,16 @@
 //! Two tenants of one controller: neither sees, changes or borrows anything of the other's.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cluster::{MEGAN, ok, refused, with_definitions};
-use crate::deployed::{Controller, Deployment, Tenant, condition};
+use crate::deployed::{Controller, Deployment, Tenant, condition as condition_of};
+use crate::gitsource_bench::{Bench, condition, message};
+use crate::https_server::{PASSWORD, USERNAME};
 use crate::site::Site;
 
 /// What a condition of an object says.
 fn told<'a>(object: &'a Value, kind: &str) -> &'a str {
-    condition(object, kind)["message"]
+    condition_of(object, kind)["message"]
         .as_str()
         .unwrap_or_default()
 }
@@ -131,4 +133,57 @@ fn rights_end_at_the_namespace(contoso: &Tenant<'_>, fabrikam: &Tenant<'_>) {
             .kubectl(&MEGAN)
             .args(["get", "fleetrecords"]),
     );
+}
+
+#[test]
+fn a_source_borrows_neither_account_nor_secret_of_another_namespace() {
+    let site = Site::open();
+    let contoso = Bench::idle(with_definitions());
+    let fabrikam = Bench::idle(with_definitions());
+    contoso.grant("deliverer");
+    contoso.secret("own", &[("username", USERNAME), ("password", PASSWORD)]);
+    let tenants = [&contoso, &fabrikam].map(|bench| Tenant::within(bench.namespace.clone(), &site));
+    let deployment = Deployment::of(with_definitions(), &[&tenants[0], &tenants[1]]);
+    let mut command = deployment.command("one");
+    command.arg("--mirrors").arg(contoso.mirrors());
+    let _controller = Controller::start(&mut command);
+
+    // An account with rights that only the other namespace has.
+    let mut source = fabrikam.source();
+    source["spec"]["serviceAccountName"] = json!("deliverer");
+    fabrikam.apply(&source);
+    let status = fabrikam.wait("it is refused", |status| {
+        condition(status, "Stalled")["reason"] == "Forbidden"
+    });
+    let account = format!(
+        "system:serviceaccount:{}:deliverer",
+        fabrikam.namespace.name
+    );
+    assert!(message(&status, "Ready").contains(&account), "{status:#}");
+
+    // A Secret that only the other namespace has.
+    source["spec"]["secretRef"]["name"] = json!("own");
+    fabrikam.apply(&source);
+    let status = fabrikam.wait("its Secret is missing", |status| {
+        message(status, "Ready").contains("DIA2010")
+    });
+    let own = format!("{}/own", fabrikam.namespace.name);
+    assert!(message(&status, "Ready").contains(&own), "{status:#}");
+
+    // Documents for the other namespace.
+    let source = fabrikam.source();
+    fabrikam.grant("default");
+    let group = "apiVersion: diarchy.dev/v1alpha1\nkind: DeviceGroup\n\
+        metadata: { name: stray, namespace: contoso-other }\n\
+        spec: { fleetRef: { name: contoso }, devices: [ PC-1 ] }\n";
+    let group = group.replace("contoso-other", &contoso.namespace.name);
+    fabrikam.origin.write("stray.yaml", group);
+    fabrikam.origin.commit("README.md", "a stray\n");
+    fabrikam.apply(&source);
+    let status = fabrikam.wait("it is refused", |status| {
+        message(status, "Ready").contains(&contoso.namespace.name)
+    });
+    assert!(status["lastAppliedRevision"].is_null(), "{status:#}");
+    assert_eq!(fabrikam.objects(), [""; 0]);
+    assert_eq!(contoso.objects(), [""; 0]);
 }

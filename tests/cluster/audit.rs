@@ -1,7 +1,5 @@
 //! What the API server was asked for, by its audit log.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
 /// A request for a resource, by what decides whether it is allowed.
@@ -21,8 +19,8 @@ pub struct Request {
     pub allowed: bool,
 }
 
-/// The requests of a log that is one JSON object a line, without those that name `marker`.
-pub(super) fn requests(log: &str, marker: &str) -> BTreeSet<Request> {
+/// The requests of a log that is one JSON object a line, in order, without those that name `marker`.
+pub(super) fn requests(log: &str, marker: &str) -> Vec<Request> {
     // The last line may be half written.
     let whole = log.rsplit_once('\n').map_or("", |(whole, _)| whole);
     whole

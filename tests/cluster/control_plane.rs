@@ -1,6 +1,5 @@
 //! A control plane of the tests' own: etcd, the API server, and controllers where a test asks.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -160,18 +159,13 @@ impl ControlPlane {
         self.controllers = Some(controllers);
     }
 
-    /// Every request that was answered, or whose answer has begun, before this call.
-    pub fn requests(&self) -> BTreeSet<Request> {
-        self.requests_since(0)
-    }
-
     /// How much has been written down of requests before this call.
     pub fn mark(&self) -> usize {
         self.log().0.len()
     }
 
-    /// The requests that were written down after a [`Self::mark`].
-    pub fn requests_since(&self, mark: usize) -> BTreeSet<Request> {
+    /// The requests that were written down after a [`Self::mark`], in order.
+    pub fn requests_since(&self, mark: usize) -> Vec<Request> {
         let (log, marker) = self.log();
         audit::requests(&log[mark..], &marker)
     }
