@@ -51,6 +51,7 @@ mod gitsource_bench;
 mod gitsource_edits;
 mod gitsource_many;
 mod gitsource_refused;
+mod going_back;
 mod graph_credentials;
 mod guardrails;
 #[path = "../controller/git/tests/remote/https_server.rs"]

@@ -64,11 +64,6 @@ pub fn due(
 }
 
 fn is_open(engine: &Engine<'_>, index: AssignmentIndex, now: Timestamp) -> bool {
-    engine
-        .desired()
-        .assignment(index)
-        .rollout
-        .as_ref()
-        .and_then(|rollout| rollout.window.as_ref())
-        .is_none_or(|window| window.is_open(now))
+    let assignment = engine.desired().assignment(index);
+    assignment.window().is_none_or(|window| window.is_open(now))
 }
