@@ -72,6 +72,7 @@ mod next_pass;
 mod origin;
 mod pages;
 mod planning;
+mod readiness;
 mod real_estate;
 mod remote;
 mod remote_site;

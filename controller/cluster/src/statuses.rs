@@ -223,7 +223,8 @@ impl Reporter {
         }
         let text = |field: &str| ready[field].as_str().unwrap_or_default().to_owned();
         let event = Event {
-            type_: if ready["status"] == "True" {
+            // That what is being deleted is carried out no more is what was wanted.
+            type_: if ready["status"] == "True" || version.deleting {
                 EventType::Normal
             } else {
                 EventType::Warning

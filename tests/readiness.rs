@@ -1,0 +1,144 @@
+//! What conditions say of a fleet, and of all that belongs to it, while it is not carried out.
+
+use diarchy_simulator::{Failure, Fault, Service};
+use serde_json::Value;
+
+use crate::cluster::{ok, with_definitions};
+use crate::deployed::{Deployment, Tenant, condition};
+use crate::reverting::{delete, patch, reverts, wait_until_gone};
+use crate::site::Site;
+
+/// Waits until an object's `Ready` has a status and a reason, and gives what it says.
+fn says(tenant: &Tenant<'_>, object: &str, status: &str, reason: &str) -> String {
+    let (kind, name) = object.split_once('/').unwrap();
+    let what = format!("{object} to be {status} {reason}");
+    let found = tenant.wait_for(&what, kind, name, |one| {
+        let ready = condition(one, "Ready");
+        ready["status"] == status && ready["reason"] == reason
+    });
+    let message = &condition(&found, "Ready")["message"];
+    message.as_str().unwrap().to_owned()
+}
+
+/// The types and reasons of the events about an assignment so far.
+fn events(tenant: &Tenant<'_>, name: &str) -> Vec<String> {
+    let mut kubectl = tenant.kubectl();
+    let events = ok(kubectl.args(["get", "events.events.k8s.io", "-o", "json"]));
+    let events: Value = serde_json::from_str(&events).unwrap();
+    let events = events["items"].as_array().unwrap().iter();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    events
+        .filter(|event| event["regarding"]["kind"] == "WorkloadAssignment")
+        .filter(|event| event["regarding"]["name"] == name)
+        .map(|event| format!("{} {}", text(&event["type"]), text(&event["reason"])))
+        .collect()
+}
+
+/// Asks for a look at an object.
+fn ask(tenant: &Tenant<'_>, object: &str, request: &str) {
+    let mut annotate = tenant.kubectl();
+    let annotation = format!("diarchy.dev/requestedAt={request}");
+    ok(annotate.args(["annotate", "--overwrite", object, &annotation]));
+}
+
+/// Waits until what was asked for is answered.
+fn wait_until_answered(tenant: &Tenant<'_>, object: &str, request: &str) {
+    let (kind, name) = object.split_once('/').unwrap();
+    tenant.wait_for("an answer", kind, name, |one| {
+        one["status"]["lastHandledReconcileAt"] == request
+    });
+}
+
+#[test]
+fn an_assignment_is_ready_only_while_it_is_carried_out() {
+    let site = Site::open();
+    let tenant = Tenant::of(with_definitions(), &site);
+    let deployment = Deployment::of(with_definitions(), &[&tenant]);
+    let _controller = deployment.start("one");
+    tenant.apply();
+    let digest = tenant.waiting();
+    let told = says(
+        &tenant,
+        "workloadassignment/updates",
+        "False",
+        "AwaitingApproval",
+    );
+    assert!(told.contains(&digest), "{told}");
+    assert_eq!(events(&tenant, "updates"), ["Warning AwaitingApproval"]);
+    tenant.approve();
+    says(&tenant, "workloadassignment/updates", "True", "InForce");
+    assert_eq!(
+        events(&tenant, "updates"),
+        ["Warning AwaitingApproval", "Normal InForce"]
+    );
+    tenant.wait_for_condition("Converged", "fleet/contoso");
+
+    reverts(&tenant, "apps");
+    patch(&tenant, "fleet/contoso", r#"{"spec":{"suspend":true}}"#);
+    says(
+        &tenant,
+        "workloadassignment/updates",
+        "True",
+        "FleetSuspended",
+    );
+    delete(&tenant, "workloadassignment/apps");
+    let told = says(&tenant, "workloadassignment/apps", "False", "Reverting");
+    assert!(told.contains("suspended"), "{told}");
+    patch(&tenant, "fleet/contoso", r#"{"spec":{"suspend":false}}"#);
+    says(&tenant, "workloadassignment/updates", "True", "InForce");
+    wait_until_gone(&tenant, "workloadassignment/apps");
+    site.assert_clean();
+}
+
+/// What stands on a fleet, one of each kind.
+const DEPENDENTS: [&str; 3] = [
+    "workloadassignment/updates",
+    "comanagementpolicy/contoso",
+    "devicegroup/others",
+];
+
+#[test]
+fn what_stands_on_a_fleet_that_is_not_carried_out_is_not_ready() {
+    let site = Site::open();
+    let tenant = Tenant::of(with_definitions(), &site);
+    let deployment = Deployment::of(with_definitions(), &[&tenant]);
+    let _controller = deployment.start("one");
+    tenant.carry_out();
+    delete(&tenant, "secret/graph-app");
+    says(&tenant, "fleet/contoso", "False", "SecretMissing");
+    for dependent in DEPENDENTS {
+        let told = says(&tenant, dependent, "False", "DependencyNotReady");
+        assert!(told.contains("DIA2010"), "{told}");
+        ask(&tenant, dependent, "now");
+        wait_until_answered(&tenant, dependent, "now");
+    }
+    let fleet = tenant.fleet();
+    assert_eq!(condition(&fleet, "Stalled")["status"], "True", "{fleet:#}");
+    assert_eq!(*condition(&fleet, "Reconciling"), Value::Null, "{fleet:#}");
+    ok(&mut tenant.namespace.apply(&[tenant.secret("graph-app")]));
+    for dependent in DEPENDENTS {
+        tenant.wait_for_condition("Ready", dependent);
+    }
+
+    // A service that fails is tried again.
+    let broken = Failure::Status {
+        status: 500,
+        retry_after: None,
+        after_effect: false,
+    };
+    let fault = Fault::new(Service::AdminService, "", broken);
+    let id = site.control.inject(fault);
+    says(&tenant, "fleet/contoso", "False", "EstateNotReadable");
+    let fleet = tenant.fleet();
+    let reconciling = condition(&fleet, "Reconciling");
+    assert_eq!(reconciling["status"], "True", "{fleet:#}");
+    assert_eq!(*condition(&fleet, "Stalled"), Value::Null, "{fleet:#}");
+    for dependent in &DEPENDENTS[..2] {
+        says(&tenant, dependent, "False", "DependencyNotReady");
+    }
+    site.control.clear(id);
+    tenant.wait_for_condition("Ready", "fleet/contoso");
+    let fleet = tenant.fleet();
+    assert_eq!(*condition(&fleet, "Reconciling"), Value::Null, "{fleet:#}");
+    tenant.wait_for_condition("Ready", DEPENDENTS[0]);
+}
