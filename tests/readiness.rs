@@ -1,9 +1,13 @@
 //! What conditions say of a fleet, and of all that belongs to it, while it is not carried out.
 
-use diarchy_simulator::{Failure, Fault, Service};
-use serde_json::Value;
+use std::process::Command;
 
-use crate::cluster::{ok, with_definitions};
+use diarchy_simulator::{Failure, Fault, Service};
+use serde_json::{Value, json};
+
+use crate::bench::{diarchy, stderr, stdout};
+use crate::cluster::{ADMIN, ok, with_definitions};
+use crate::crds_documents::changed;
 use crate::deployed::{Deployment, Tenant, condition};
 use crate::reverting::{delete, patch, reverts, wait_until_gone};
 use crate::site::Site;
@@ -47,6 +51,16 @@ fn wait_until_answered(tenant: &Tenant<'_>, object: &str, request: &str) {
     tenant.wait_for("an answer", kind, name, |one| {
         one["status"]["lastHandledReconcileAt"] == request
     });
+}
+
+/// `diarchy` about the namespace of a tenant, as the administrator runs it.
+fn in_namespace(tenant: &Tenant<'_>, arguments: &[&str]) -> Command {
+    let mut command = diarchy();
+    command
+        .args(arguments)
+        .args(["--namespace", &tenant.namespace.name])
+        .env("KUBECONFIG", with_definitions().kubeconfig(&ADMIN));
+    command
 }
 
 #[test]
@@ -141,4 +155,31 @@ fn what_stands_on_a_fleet_that_is_not_carried_out_is_not_ready() {
     let fleet = tenant.fleet();
     assert_eq!(*condition(&fleet, "Reconciling"), Value::Null, "{fleet:#}");
     tenant.wait_for_condition("Ready", DEPENDENTS[0]);
+}
+
+#[test]
+fn what_is_wrong_is_looked_at_when_it_is_asked_for_and_told() {
+    let site = Site::open();
+    let tenant = Tenant::of(with_definitions(), &site);
+    let deployment = Deployment::of(with_definitions(), &[&tenant]);
+    let _controller = deployment.start("one");
+    // Of a fleet that there is not: no pass will ever speak of it.
+    let lone = changed(
+        "WorkloadAssignment",
+        "lone",
+        &[("/spec/fleetRef/name", json!("fabrikam"))],
+    );
+    ok(&mut tenant.namespace.apply(&[lone]));
+    says(&tenant, "workloadassignment/lone", "False", "Invalid");
+    ask(&tenant, "workloadassignment/lone", "now");
+    wait_until_answered(&tenant, "workloadassignment/lone", "now");
+
+    let waits = ["reconcile", "assignment/lone", "--wait"];
+    let looked = in_namespace(&tenant, &waits).output().unwrap();
+    assert_eq!(looked.status.code(), Some(1), "{}", stderr(&looked));
+    let told = stdout(&looked);
+    assert!(
+        told.contains("was looked at, and is not ready") && told.contains("fabrikam"),
+        "{told}"
+    );
 }

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use crate::known_statuses::{Unreadable, of_object};
 use crate::objects::Objects;
 use crate::tenant::{Key, Problem, Tenant, Version};
+use crate::wanted::requested;
 
 /// Who writes statuses, as field managers are named.
 pub const MANAGER: &str = "diarchy-controller";
@@ -112,8 +113,8 @@ impl Reporter {
         Ok(all)
     }
 
-    /// Says what is wrong with the objects of a namespace that no pass reports of. Gives whether all of
-    /// it was said.
+    /// Says what is wrong with the objects of a namespace that no pass reports of, and answers whoever
+    /// asks for a look at them. Gives whether all of it was said.
     ///
     /// Of an object that cannot be decoded its status is not known either: what was said of those is
     /// in `said`, and is not said again.
@@ -121,20 +122,25 @@ impl Reporter {
         &self,
         objects: &Objects,
         tenant: &Tenant,
-        said: &mut BTreeMap<Key, Problem>,
+        said: &mut BTreeMap<Key, Told>,
     ) -> Result<bool, OperatorError> {
         let mut known = Statuses::new();
+        let mut requests = BTreeMap::new();
         let mut reports = Vec::new();
         let mut unreadable = Vec::new();
         for key in &tenant.unreported {
+            let requested = requested(objects, key);
+            requests.extend(requested.clone().map(|requested| (key.clone(), requested)));
             let status = match of_object(objects, key) {
                 Some(Ok(status)) => status,
                 Some(Err(Unreadable)) => {
-                    let problem = tenant.problem(key);
-                    if said.get(key) == problem.as_ref() {
+                    let told = tenant
+                        .problem(key)
+                        .map(|problem| Told { problem, requested });
+                    if said.get(key) == told.as_ref() {
                         continue;
                     }
-                    unreadable.extend(problem.map(|problem| (key.clone(), problem)));
+                    unreadable.extend(told.map(|told| (key.clone(), told)));
                     Value::Null
                 }
                 None => continue,
@@ -148,9 +154,7 @@ impl Reporter {
                 status: if status.is_null() { json!({}) } else { status },
             });
         }
-        let is_all = self
-            .report(&known, tenant, &BTreeMap::new(), reports)
-            .await?;
+        let is_all = self.report(&known, tenant, &requests, reports).await?;
         if is_all {
             said.extend(unreadable);
         }
@@ -257,6 +261,15 @@ impl Reporter {
             tracing::warn!(%name, %error, "an event was not published");
         }
     }
+}
+
+/// What was said of an object that cannot be decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// What is wrong with it.
+    problem: Problem,
+    /// The request for a look that this was the answer to.
+    requested: Option<String>,
 }
 
 /// What a pass has found of an object.

@@ -155,6 +155,20 @@ impl Said {
     }
 }
 
+/// The pass that people have asked for of one object.
+pub fn requested(objects: &Objects, (kind, name): &Key) -> Option<String> {
+    fn asked<K: Resource<DynamicType = ()>>(object: &K) -> Option<String> {
+        object.annotations().get(REQUESTED_AT).cloned()
+    }
+    match kind {
+        Kind::Fleet => asked(&*objects.fleets.get(name)?),
+        Kind::DeviceGroup => asked(&*objects.groups.get(name)?),
+        Kind::CoManagementPolicy => asked(&*objects.policies.get(name)?),
+        Kind::WorkloadAssignment => asked(&*objects.assignments.get(name)?),
+        _ => None,
+    }
+}
+
 #[derive(Default)]
 struct Hearing {
     said: BTreeMap<String, Said>,
