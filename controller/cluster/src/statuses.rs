@@ -5,15 +5,18 @@ use std::collections::BTreeMap;
 
 use diarchy_clock::Clock;
 use diarchy_core::resource::{GROUP, Kind, ObjectName, VERSION};
+use diarchy_operator::condition::{ConditionKind, Truth, amend};
 use diarchy_operator::control_plane::{Report, Statuses};
 use diarchy_operator::error::OperatorError;
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Api, Client};
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use crate::known_statuses::{Unreadable, of_object};
@@ -333,30 +336,75 @@ impl About<'_> {
 
     /// The conditions of an object that is not carried out: a person must mend it first.
     fn invalid(&self, status: &Value, problem: &str) -> Value {
-        let one = |name: &str, holds: &str| {
+        let truth = |kind, holds| Truth {
+            kind,
+            holds,
+            reason: "Invalid",
+            message: problem.to_owned(),
+        };
+        let truths = vec![
+            truth(ConditionKind::Ready, false),
+            truth(ConditionKind::Stalled, true),
+            truth(ConditionKind::Reconciling, false),
+        ];
+        let conditions = |status: &Value| -> Vec<Condition> {
+            Vec::deserialize(&status["conditions"]).unwrap_or_default()
+        };
+        let old = self.before.map(conditions).unwrap_or_default();
+        json!(amend(&conditions(status), &old, truths, self.now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_stands_before_what_a_pass_says() {
+        let said = |kind: &str, status: &str| {
             json!({
-                "type": name,
-                "status": holds,
-                "reason": "Invalid",
-                "message": problem,
-                "lastTransitionTime": self.since(name, holds),
+                "type": kind, "status": status, "reason": "Said", "message": "",
+                "lastTransitionTime": "2026-11-23T07:00:00Z",
             })
         };
-        let others = status["conditions"].as_array().cloned().unwrap_or_default();
-        let others = others
-            .into_iter()
-            .filter(|condition| condition["type"] != "Ready" && condition["type"] != "Stalled");
-        [one("Ready", "False"), one("Stalled", "True")]
-            .into_iter()
-            .chain(others)
-            .collect()
-    }
-
-    fn since(&self, name: &str, holds: &str) -> Value {
-        let old = self.before.and_then(|old| condition(old, name));
-        match old.filter(|old| old["status"] == holds) {
-            Some(old) => old["lastTransitionTime"].clone(),
-            None => json!(self.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
-        }
+        let before = json!({
+            "conditions": [said("Ready", "True"), said("Stalled", "True")],
+            "lastHandledReconcileAt": "once",
+        });
+        let version = Version {
+            generation: 3,
+            ..Version::default()
+        };
+        let about = About {
+            version: &version,
+            problem: Some("it is wrong"),
+            requested: None,
+            before: Some(&before),
+            now: "2026-11-23T08:00:00Z".parse().unwrap(),
+        };
+        let of_pass = json!({ "conditions": [
+            said("Ready", "True"), said("Reconciling", "True"), said("Converged", "False"),
+        ] });
+        let status = about.complete(of_pass);
+        let told: Vec<String> = status["conditions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| {
+                let part = |name: &str| one[name].as_str().unwrap();
+                let [kind, status, reason] = ["type", "status", "reason"].map(part);
+                format!("{kind} {status} {reason} {}", part("lastTransitionTime"))
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "Ready False Invalid 2026-11-23T08:00:00Z",
+                "Stalled True Invalid 2026-11-23T07:00:00Z",
+                "Converged False Said 2026-11-23T07:00:00Z",
+            ]
+        );
+        assert_eq!(status["lastHandledReconcileAt"], "once");
+        assert_eq!(status["conditions"][0]["observedGeneration"], 3);
     }
 }
