@@ -58,7 +58,7 @@ pub fn approval(
 pub fn approval_without_fleet(old: Option<&Value>, now: Timestamp) -> Value {
     let old = read(old);
     if was_taken(&old) {
-        return serde_json::to_value(old).unwrap_or_default();
+        return told(&old, taken(), now);
     }
     let message =
         "its namespace has no fleet of this name: approve what waits in the fleet that is meant";
@@ -93,8 +93,14 @@ fn told(old: &ApprovalStatus, judged: Judged, now: Timestamp) -> Value {
 
 const TAKEN: &str = "Taken";
 
-/// Whether it counts, and why.
+/// Whether it counts or has done its work, and why.
 type Judged = (bool, &'static str, String);
+
+/// It has done what it is for.
+fn taken() -> Judged {
+    let message = "it was taken for the plan that waited, and counts for no other";
+    (true, TAKEN, message.to_owned())
+}
 
 fn judge(
     written: WrittenApproval<'_>,
@@ -106,10 +112,7 @@ fn judge(
     let no = |reason, message: &str| (false, reason, message.to_owned());
     // Which ones were taken is remembered until they expire.
     if was_taken || memory.spent.contains_key(written.id) {
-        return no(
-            TAKEN,
-            "it was taken for the plan that waited, and counts for no other",
-        );
+        return taken();
     }
     if written.fleet != fleet.uid {
         return no(
@@ -222,7 +225,7 @@ mod tests {
         memory
             .spent
             .insert("yes".to_owned(), at("2026-11-23T09:00:00Z"));
-        assert_eq!(told(written, &memory, NOW), (false, TAKEN.to_owned()));
+        assert_eq!(told(written, &memory, NOW), (true, TAKEN.to_owned()));
     }
 
     #[test]
