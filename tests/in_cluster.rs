@@ -70,6 +70,7 @@ fn what_is_applied_is_carried_out_and_told() {
         fleet["status"]["observedGeneration"],
         fleet["metadata"]["generation"]
     );
+    assert_eq!(fleet["status"]["siteVersion"], "2409", "{fleet:#}");
     let log = controller.stop();
     assert!(!log.contains("\"ERROR\""), "{log}");
     // What it held is let go of.

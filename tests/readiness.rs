@@ -119,7 +119,11 @@ fn what_stands_on_a_fleet_that_is_not_carried_out_is_not_ready() {
     let _controller = deployment.start("one");
     tenant.carry_out();
     delete(&tenant, "secret/graph-app");
-    says(&tenant, "fleet/contoso", "False", "SecretMissing");
+    let told = says(&tenant, "fleet/contoso", "False", "SecretMissing");
+    assert!(
+        told.contains("kubectl create secret") && !told.contains("--secrets"),
+        "{told}"
+    );
     for dependent in DEPENDENTS {
         let told = says(&tenant, dependent, "False", "DependencyNotReady");
         assert!(told.contains("DIA2010"), "{told}");
@@ -182,4 +186,21 @@ fn what_is_wrong_is_looked_at_when_it_is_asked_for_and_told() {
         told.contains("was looked at, and is not ready") && told.contains("fabrikam"),
         "{told}"
     );
+}
+
+#[test]
+fn what_the_api_server_refuses_is_told_in_a_line() {
+    let mut command = diarchy();
+    command
+        .args(["controller", "--namespace", "nosuch"])
+        .args(["--listen", "127.0.0.1:0", "--api-listen", "127.0.0.1:0"])
+        .env("KUBECONFIG", with_definitions().kubeconfig(&ADMIN));
+    let output = command.output().unwrap();
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(
+        told.contains("namespaces \"nosuch\" not found (NotFound)"),
+        "{told}"
+    );
+    assert!(!told.contains("Status {"), "{told}");
 }

@@ -51,7 +51,7 @@ pub struct ApprovalSpec {
     /// Who approves.
     #[schemars(length(min = 1, max = 256))]
     pub approver: String,
-    /// Until when it counts, in RFC 3339.
+    /// Until when it counts, in RFC 3339; no longer than 24 hours after it was made.
     pub expires: TimestampText,
 }
 

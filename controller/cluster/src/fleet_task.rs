@@ -23,6 +23,7 @@ use crate::backoff::doubled;
 use crate::credentials::Credentials;
 use crate::finalizers::{self, Abandoned};
 use crate::holds::{Holds, Thing};
+use crate::in_words;
 use crate::known_statuses;
 use crate::loops::Wanted as _;
 use crate::objects::Objects;
@@ -174,7 +175,12 @@ async fn is_ending(shared: &Shared, wanted: &Wanted) -> bool {
     match namespaces.get_metadata(namespace).await {
         Ok(found) => found.meta().deletion_timestamp.is_some(),
         Err(error) => {
-            tracing::warn!(namespace, %error, "whether the namespace is being deleted is not known");
+            let error = in_words::of(&error);
+            tracing::warn!(
+                namespace,
+                error,
+                "whether the namespace is being deleted is not known"
+            );
             false
         }
     }

@@ -19,6 +19,7 @@ use kube::{Api, Client};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
+use crate::in_words;
 use crate::known_statuses::{Unreadable, of_object};
 use crate::objects::Objects;
 use crate::tenant::{Key, Problem, Tenant, Version};
@@ -198,7 +199,7 @@ impl Reporter {
             Err(error) => {
                 return Err(OperatorError::State {
                     file: format!("the status of {kind}/{name}"),
-                    cause: error.to_string(),
+                    cause: in_words::of(&error),
                     remedy: "see whether the API server can be reached; it is tried again in the next pass".to_owned(),
                 });
             }
@@ -261,7 +262,8 @@ impl Reporter {
             ..ObjectReference::default()
         };
         if let Err(error) = self.recorder.publish(event, &about).await {
-            tracing::warn!(%name, %error, "an event was not published");
+            let error = in_words::of(&error);
+            tracing::warn!(%name, error, "an event was not published");
         }
     }
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::condition::{ConditionKind, Truth, merge};
-use crate::memory::FleetMemory;
+use crate::memory::{FleetMemory, counts_until};
 
 /// An approval of a fleet's waiting plan, as a person has written it.
 #[derive(Debug, Clone, Copy)]
@@ -18,7 +18,9 @@ pub struct WrittenApproval<'a> {
     pub digest: &'a str,
     /// Who approves.
     pub approver: &'a str,
-    /// Until when it counts; nothing if that cannot be read.
+    /// When it was made, where that is known.
+    pub made: Option<Timestamp>,
+    /// Until when it says that it counts; nothing if that cannot be read.
     pub expires: Option<Timestamp>,
 }
 
@@ -123,7 +125,7 @@ fn judge(
     let Some(expires) = written.expires else {
         return no("Invalid", "it cannot be read until when it counts");
     };
-    if now >= expires {
+    if now >= counts_until(written.made.unwrap_or(now), Some(expires)) {
         return no("Expired", "it has expired and counts for nothing any more");
     }
     if !fleet.may_be_approved_by(written.approver) {
@@ -185,6 +187,7 @@ mod tests {
             fleet: "u1",
             digest: &text,
             approver: "adele@contoso.com",
+            made: Some(at(NOW)),
             expires: Some(at("2026-11-23T09:00:00Z")),
         };
         let fleet = Approved {
@@ -200,6 +203,15 @@ mod tests {
         };
         assert_eq!(told(written, &memory, NOW), (true, "Counts".to_owned()));
         let late = told(written, &memory, "2026-11-23T09:00:00Z");
+        assert_eq!(late, (false, "Expired".to_owned()));
+        // Whatever it says, it counts for a day.
+        let long = WrittenApproval {
+            expires: Some(at("2026-11-30T08:00:00Z")),
+            ..written
+        };
+        let day = told(long, &memory, "2026-11-24T07:59:59Z");
+        assert_eq!(day, (true, "Counts".to_owned()));
+        let late = told(long, &memory, "2026-11-24T08:00:00Z");
         assert_eq!(late, (false, "Expired".to_owned()));
         let other = WrittenApproval {
             fleet: "u0",
@@ -235,6 +247,7 @@ mod tests {
             fleet: "u1",
             digest: "sha256:00",
             approver: "adele@contoso.com",
+            made: Some(at(NOW)),
             expires: Some(at("2026-11-23T09:00:00Z")),
         };
         let mut memory = FleetMemory::default();

@@ -172,6 +172,7 @@ mod tests {
         OperatorError::SecretMissing {
             what: "Secret contoso/cm-admin".to_owned(),
             place: "it is not there".to_owned(),
+            remedy: "make it".to_owned(),
         }
     }
 
