@@ -204,3 +204,22 @@ fn what_the_api_server_refuses_is_told_in_a_line() {
     );
     assert!(!told.contains("Status {"), "{told}");
 }
+
+#[test]
+fn who_asks_for_a_look_is_answered_for_what_is_there_now() {
+    let site = Site::open();
+    let tenant = Tenant::of(with_definitions(), &site);
+    let deployment = Deployment::of(with_definitions(), &[&tenant]);
+    let _controller = deployment.start("one");
+    tenant.carry_out();
+    let before = condition(&tenant.fleet(), "Converged")["lastTransitionTime"].clone();
+    let back = r#"{"spec":{"authority":"ConfigurationManager"}}"#;
+    patch(&tenant, "workloadassignment/updates", back);
+    ask(&tenant, "fleet/contoso", "now");
+    let fleet = tenant.wait_for("an answer", "fleet", "contoso", |fleet| {
+        fleet["status"]["lastHandledReconcileAt"] == "now"
+    });
+    // The fleet was as it should be before the change, and is not any more.
+    let converged = condition(&fleet, "Converged");
+    assert_ne!(converged["lastTransitionTime"], before, "{fleet:#}");
+}

@@ -133,7 +133,8 @@ impl Reporter {
         let mut reports = Vec::new();
         let mut unreadable = Vec::new();
         for key in &tenant.unreported {
-            let requested = requested(objects, key);
+            let version = tenant.versions.get(key);
+            let requested = version.and_then(|version| requested(objects, key, version));
             requests.extend(requested.clone().map(|requested| (key.clone(), requested)));
             let status = match of_object(objects, key) {
                 Some(Ok(status)) => status,
