@@ -40,6 +40,16 @@ fn a_loop_is_stopped_asked_and_looked_at_by_its_state() {
     });
     let digest = fleet(&waiting)["waiting"]["digest"].as_str().unwrap();
 
+    let asked = ["reconcile", "fleet/contoso", "--wait"];
+    let looked = beside(&site, "one", &asked);
+    assert_eq!(looked.status.code(), Some(1), "{}", stdout(&looked));
+    assert!(stdout(&looked).contains(digest), "{}", stdout(&looked));
+    // Each assignment has devices among those that wait.
+    let all = done(&site, &["get", "assignments"]);
+    for line in all.lines().skip(1) {
+        assert!(line.contains("False") && line.contains(digest), "{all}");
+    }
+
     // Stopped first: the yes is heard, and nothing is written.
     done(&site, &["suspend", "fleet/contoso"]);
     running.wait_for("a fleet that is stopped", |report| {

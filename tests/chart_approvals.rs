@@ -230,12 +230,12 @@ fn an_approval_counts_for_some_time_and_not_for_ever() {
     ok(&mut create(&namespace, &ADELE, &lasting(hours(24))));
     let passed = lasting(SignedDuration::from_mins(-1));
     assert_denied(&namespace, &ADELE, &passed, "which has passed");
-    let long = lasting(hours(26));
+    let long = lasting(hours(24) + SignedDuration::from_mins(1));
     assert_denied(
         &namespace,
         &ADELE,
         &long,
-        "an approval counts for no longer than 25h",
+        "an approval counts for no longer than 24h",
     );
 }
 

@@ -95,6 +95,10 @@ fn wrong_values_are_refused_and_named() {
             "at '/approvals/longest': '1d' does not match pattern",
         ),
         (
+            "approvals: { longest: 25h }",
+            "at '/approvals/longest': '25h' does not match pattern",
+        ),
+        (
             "networkPolicy: { egressPorts: [ 443 ] }",
             "at '/networkPolicy/egressPorts/0': got number, want object",
         ),

@@ -25,14 +25,14 @@ spec:
 ";
 
 /// A repository with an assignment to rings of devices, and a state, both for one test.
-struct Case {
-    repository: Repository,
+pub struct Case {
+    pub repository: Repository,
     folder: TempDir,
 }
 
 impl Case {
     /// `updates` moves the rings named here; about 5 % of the devices are canaries, 15 % are early.
-    fn new(rings: &str) -> Self {
+    pub fn new(rings: &str) -> Self {
         let repository = Repository::empty();
         let (name, fleet) = SMALL[0];
         let quick = "spec:\n  inventory: { onlineWithin: 4h }\n";
@@ -73,13 +73,13 @@ spec:
         self.repository.write(&format!("{name}.yaml"), text);
     }
 
-    fn set_guardrails(&self, guardrails: &str) {
+    pub fn set_guardrails(&self, guardrails: &str) {
         let text = "spec:\n";
         let with = format!("spec:\n  guardrails: {{ {guardrails} }}\n");
         self.repository.edit("fleet.yaml", text, &with);
     }
 
-    fn state(&self) -> PathBuf {
+    pub fn state(&self) -> PathBuf {
         self.folder.path().join("state")
     }
 
@@ -94,7 +94,7 @@ spec:
     }
 
     /// The loop, running, with the first plan approved and carried out.
-    fn carried_out(&self) -> Running {
+    pub fn carried_out(&self) -> Running {
         let mut running = Running::start(&mut self.up());
         let report = running.wait_for("the first plan to wait", is_waiting);
         approve(&self.state(), &report);
@@ -112,13 +112,13 @@ fn is_waiting(report: &Value) -> bool {
     !fleet(report)["waiting"].is_null()
 }
 
-fn reason(report: &Value) -> &str {
+pub fn reason(report: &Value) -> &str {
     fleet(report)["waiting"]["reason"]
         .as_str()
         .unwrap_or("nothing waits")
 }
 
-fn is_of(commit: &str) -> impl Fn(&Value) -> bool {
+pub fn is_of(commit: &str) -> impl Fn(&Value) -> bool {
     move |report| {
         let revision = report["revision"].as_str();
         revision.is_some_and(|revision| revision.contains(commit))
@@ -139,7 +139,7 @@ fn retained(report: &Value, workload: &str) -> u64 {
 
 const UPDATES: &str = "WindowsUpdatePolicies";
 const OFFICE: &str = "OfficeClickToRun";
-const CANARY: &str = "In, values: [ canary ]";
+pub const CANARY: &str = "In, values: [ canary ]";
 const EARLY: &str = "In, values: [ early ]";
 const BOTH: &str = "In, values: [ canary, early ]";
 const EVERYBODY: &str = "NotIn, values: [ nothing ]";

@@ -70,6 +70,7 @@ fn what_is_applied_is_carried_out_and_told() {
         fleet["status"]["observedGeneration"],
         fleet["metadata"]["generation"]
     );
+    assert_eq!(fleet["status"]["siteVersion"], "2409", "{fleet:#}");
     let log = controller.stop();
     assert!(!log.contains("\"ERROR\""), "{log}");
     // What it held is let go of.
@@ -158,7 +159,15 @@ fn the_yes_of_a_person_is_told_what_became_of_it() {
     ok(&mut tenant
         .namespace
         .apply(&[tenant.approval("yes", &digest, long)]));
-    phase("yes", "Taken");
+    let taken = phase("yes", "Taken");
+    // It has done what it is for.
+    assert_eq!(condition(&taken, "Ready")["status"], "True", "{taken:#}");
+    let mut kubectl = tenant.kubectl();
+    let events = ok(kubectl.args(["get", "events.events.k8s.io", "-o", "json"]));
+    let events: Value = serde_json::from_str(&events).unwrap();
+    let mut events = events["items"].as_array().unwrap().iter();
+    let event = events.find(|event| event["reason"] == "Taken").unwrap();
+    assert_eq!(event["type"], "Normal", "{event:#}");
     tenant.wait_for_condition("Converged", "fleet/contoso");
 }
 

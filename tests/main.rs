@@ -53,6 +53,7 @@ mod gitsource_bench;
 mod gitsource_edits;
 mod gitsource_many;
 mod gitsource_refused;
+mod going_back;
 mod graph_credentials;
 mod guardrails;
 #[path = "../controller/git/tests/remote/https_server.rs"]
@@ -75,6 +76,7 @@ mod next_pass;
 mod origin;
 mod pages;
 mod planning;
+mod readiness;
 mod real_estate;
 mod remote;
 mod remote_site;

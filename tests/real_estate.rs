@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::bench::diarchy;
+use crate::deployed::condition_in;
 use crate::running::{Running, fleet};
 use crate::site::{Site, approve};
 
@@ -29,6 +31,23 @@ fn a_fleet_is_reached_by_its_own_addresses_credentials_and_roots() {
     site.assert_clean();
 }
 
+/// What `get` says of the first resource of a kind, whether it is ready.
+fn told_of(site: &Site, kind: &str) -> String {
+    let mut get = diarchy();
+    get.args(["get", "-o", "json", "--state"]);
+    let output = get.arg(site.state("state")).output().unwrap();
+    let all: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let first = all
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["kind"] == kind);
+    let status = &first.unwrap_or_else(|| panic!("{all:#}"))["status"];
+    let ready = condition_in(status, "Ready");
+    assert_eq!(ready["status"], "False", "{status:#}");
+    ready["message"].as_str().unwrap().to_owned()
+}
+
 #[test]
 fn a_missing_credential_is_named_and_found_once_it_is_there() {
     let site = Site::real();
@@ -39,6 +58,12 @@ fn a_missing_credential_is_named_and_found_once_it_is_there() {
     let report = running.wait_for("a report", |_| true);
     let failures = report["failures"].to_string();
     assert!(failures.contains("clientSecret"), "{failures}");
+    // Who asks beside the loop is told, too: of the fleet, and of what stands on it.
+    for kind in ["Fleet", "WorkloadAssignment"] {
+        let told = told_of(&site, kind);
+        assert!(told.contains("clientSecret"), "{kind}: {told}");
+    }
+    assert!(told_of(&site, "Fleet").contains("--secrets"));
     std::fs::write(&secret, text).unwrap();
     running.wait_for("a first plan that waits", |report| {
         !fleet(report)["waiting"].is_null()

@@ -51,7 +51,7 @@ pub struct ApprovalSpec {
     /// Who approves.
     #[schemars(length(min = 1, max = 256))]
     pub approver: String,
-    /// Until when it counts, in RFC 3339.
+    /// Until when it counts, in RFC 3339; no longer than 24 hours after it was made.
     pub expires: TimestampText,
 }
 
@@ -86,7 +86,7 @@ pub struct ApprovalStatus {
     /// The generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready` while it counts.
+    /// `Ready` while it counts, and once it was taken.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::schema::conditions")]
     pub conditions: Vec<Condition>,

@@ -9,7 +9,7 @@ use diarchy_core::resource::ObjectName;
 use diarchy_crds::fleet::FleetSpec;
 use diarchy_fleet::{EstateError, FederatedToken, Secret as Hidden, Service};
 use diarchy_git::LoadedFleet;
-use diarchy_operator::connect::{Identities, Identity, SecretData, Secrets};
+use diarchy_operator::connect::{Identities, Identity, SecretData, Secrets, Source};
 use diarchy_operator::error::OperatorError;
 use futures::future::BoxFuture;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
@@ -18,6 +18,7 @@ use kube::api::PostParams;
 use kube::{Api, Client, ResourceExt as _};
 use tokio::sync::watch;
 
+use crate::in_words;
 use crate::named::Named;
 
 /// Names the application that a service account stands for, as Azure's workload identity does:
@@ -115,7 +116,11 @@ impl Secrets for Credentials {
         let secret = self.secrets.get(name)?;
         let keys = secret.data.unwrap_or_default();
         let keys = keys.into_iter().map(|(key, bytes)| (key, bytes.0));
-        Ok(SecretData::new(name.clone(), keys.collect()))
+        Ok(SecretData::new(
+            name.clone(),
+            Source::Cluster,
+            keys.collect(),
+        ))
     }
 }
 
@@ -130,6 +135,10 @@ impl Identities for Credentials {
             what: format!("annotation `{CLIENT_ID}` of ServiceAccount {name}"),
             place: format!(
                 "fleet {named} names no intune.credentialsRef, so workload identity is meant"
+            ),
+            remedy: format!(
+                "set it with `kubectl annotate serviceaccount {} --namespace {}`, or name a credentialsRef",
+                name.name, name.namespace
             ),
         })?;
         Ok(Identity {
@@ -172,14 +181,15 @@ impl AccountTokens {
         match issued.map(|issued| issued.status.and_then(|status| status.token)) {
             Ok(Some(token)) => Ok(Hidden::new(token)),
             Ok(None) => Err(self.failed("the API server issued none")),
-            Err(kube::Error::Api(answer)) => Err(EstateError::Configuration {
+            Err(error @ kube::Error::Api(_)) => Err(EstateError::Configuration {
                 service: Service::Entra,
                 detail: format!(
-                    "the API server issues no token of ServiceAccount {}: {answer}",
-                    self.name
+                    "the API server issues no token of ServiceAccount {}: {}",
+                    self.name,
+                    in_words::of(&error)
                 ),
             }),
-            Err(error) => Err(self.failed(&error.to_string())),
+            Err(error) => Err(self.failed(&in_words::of(&error))),
         }
     }
 

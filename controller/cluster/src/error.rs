@@ -3,6 +3,8 @@
 use diarchy_core::code::Code;
 use diarchy_web::ServeError;
 
+use crate::in_words;
+
 /// Why the controller cannot run at all.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
@@ -13,7 +15,7 @@ pub enum ClusterError {
     #[error(transparent)]
     Serve(#[from] ServeError),
     /// The namespace that the controller runs in cannot be read.
-    #[error("the controller's own namespace {namespace} cannot be read: {cause}")]
+    #[error("the controller's own namespace {namespace} cannot be read: {}", in_words::of(.cause))]
     OwnNamespace {
         /// The namespace.
         namespace: String,

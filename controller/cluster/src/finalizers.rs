@@ -14,6 +14,7 @@ use kube::runtime::events::{Event, EventType};
 use kube::{Api, Resource as _, ResourceExt as _};
 use serde_json::json;
 
+use crate::in_words;
 use crate::objects::Guarded;
 use crate::statuses::{self, Reporter};
 use crate::tenant::Version;
@@ -177,7 +178,7 @@ pub async fn carry_out(
         Err(kube::Error::Api(answer)) if answer.is_conflict() || answer.is_not_found() => Ok(()),
         Err(error) => Err(OperatorError::State {
             file: format!("the finalizer of WorkloadAssignment/{name}"),
-            cause: error.to_string(),
+            cause: in_words::of(&error),
             remedy: "see whether the API server can be reached; it is tried again in the next pass"
                 .to_owned(),
         }),

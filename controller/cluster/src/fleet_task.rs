@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use diarchy_clock::Clock;
 use diarchy_core::consequence::Consequence;
-use diarchy_core::resource::{Kind, ObjectName};
+use diarchy_core::resource::ObjectName;
 use diarchy_operator::connect::Connect;
-use diarchy_operator::control_plane::{ControlPlane as _, Report};
+use diarchy_operator::control_plane::ControlPlane as _;
 use diarchy_operator::error::OperatorError;
 use diarchy_operator::fleet_loop::{FleetLoop, Ground, Passed};
 use diarchy_operator::report::FleetReport;
@@ -23,6 +23,7 @@ use crate::backoff::doubled;
 use crate::credentials::Credentials;
 use crate::finalizers::{self, Abandoned};
 use crate::holds::{Holds, Thing};
+use crate::in_words;
 use crate::known_statuses;
 use crate::loops::Wanted as _;
 use crate::objects::Objects;
@@ -174,25 +175,29 @@ async fn is_ending(shared: &Shared, wanted: &Wanted) -> bool {
     match namespaces.get_metadata(namespace).await {
         Ok(found) => found.meta().deletion_timestamp.is_some(),
         Err(error) => {
-            tracing::warn!(namespace, %error, "whether the namespace is being deleted is not known");
+            let error = in_words::of(&error);
+            tracing::warn!(
+                namespace,
+                error,
+                "whether the namespace is being deleted is not known"
+            );
             false
         }
     }
 }
 
-/// Says in the fleet's status why there was no pass.
+/// Says why there was no pass, of the fleet and of what stands on it.
 async fn report_failure(shared: &Shared, wanted: &Wanted, error: &OperatorError) {
-    let name = &wanted.fleet.loaded.desired.fleet;
+    let Wanted {
+        tenant, requests, ..
+    } = wanted;
+    let desired = &wanted.fleet.loaded.desired;
+    let name = &desired.fleet;
     let known = known_statuses::of_namespace(&shared.objects, &name.namespace);
-    let old = known.get(&(Kind::Fleet, name.clone()));
-    let report = Report {
-        kind: Kind::Fleet,
-        name: name.clone(),
-        status: status::failed(error, old, shared.clock.now()),
-    };
+    let reports = status::failed(error, desired, &known, requests, shared.clock.now());
     let reported = shared
         .reporter
-        .report(&known, &wanted.tenant, &wanted.requests, vec![report])
+        .report(&known, tenant, requests, reports)
         .await;
     if let Err(error) = reported {
         tracing::warn!(fleet = %name, %error, "a failure was not reported");

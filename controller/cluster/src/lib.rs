@@ -11,6 +11,7 @@ mod error;
 mod finalizers;
 mod fleet_task;
 mod holds;
+pub mod in_words;
 mod known_statuses;
 mod lease;
 mod loops;

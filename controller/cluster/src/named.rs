@@ -6,6 +6,7 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use diarchy_core::resource::ObjectName;
+use diarchy_operator::connect::Source;
 use diarchy_operator::error::OperatorError;
 use futures::StreamExt as _;
 use kube::core::NamespaceResourceScope;
@@ -15,6 +16,8 @@ use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
+
+use crate::in_words;
 
 /// The objects of one kind that somebody here wants.
 pub struct Named<K> {
@@ -123,14 +126,24 @@ where
     ///
     /// [`OperatorError::SecretMissing`] when it is not there or cannot be read.
     pub fn get(&self, name: &ObjectName) -> Result<K, OperatorError> {
-        let place = match self.inner().watched.get(name).map(|watched| &watched.seen) {
+        let kind = K::kind(&());
+        let (place, remedy) = match self.inner().watched.get(name).map(|watched| &watched.seen) {
             Some(Seen::There(object)) => return Ok(object.clone()),
-            Some(Seen::Missing) => "the cluster has none".to_owned(),
-            Some(Seen::Unreadable(why)) => why.clone(),
-            Some(Seen::Unread) | None => "it has not been read yet".to_owned(),
+            Some(Seen::Missing) => ("the cluster has none".to_owned(), remedy(&kind, name)),
+            Some(Seen::Unreadable(why)) => (
+                why.clone(),
+                "give the controller's service account the rights of its chart there".to_owned(),
+            ),
+            Some(Seen::Unread) | None => (
+                "it has not been read yet".to_owned(),
+                "see whether the API server can be reached; it is tried again".to_owned(),
+            ),
         };
-        let what = format!("{} {name}", K::kind(&()));
-        Err(OperatorError::SecretMissing { what, place })
+        Err(OperatorError::SecretMissing {
+            what: format!("{kind} {name}"),
+            place,
+            remedy,
+        })
     }
 
     fn watch(&self, name: ObjectName) -> AbortHandle {
@@ -159,6 +172,17 @@ where
     }
 }
 
+/// How an object that a fleet names comes to be there.
+fn remedy(kind: &str, name: &ObjectName) -> String {
+    match kind {
+        "ServiceAccount" => format!(
+            "make it with `kubectl create serviceaccount {} --namespace {}`",
+            name.name, name.namespace
+        ),
+        _ => Source::Cluster.remedy(name),
+    }
+}
+
 fn lock<K>(inner: &Mutex<Inner<K>>) -> MutexGuard<'_, Inner<K>> {
     inner.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -174,12 +198,13 @@ impl<K: Resource<DynamicType = ()>> Seen<K> {
             Ok(None) => Self::Missing,
             Err(error) => {
                 // The error may quote what the server said, never what the object holds.
-                tracing::warn!(kind = %K::kind(&()), %name, %error, "it cannot be watched");
+                let told = in_words::of_watch(&error);
+                tracing::warn!(kind = %K::kind(&()), %name, error = told, "it cannot be watched");
                 // What was seen before may still be so.
                 if matches!(self, Self::There(_) | Self::Missing) {
                     return false;
                 }
-                Self::Unreadable(format!("it cannot be read: {error}"))
+                Self::Unreadable(format!("it cannot be read: {}", in_words::of_watch(&error)))
             }
         };
         let is_new = match (&*self, &now) {

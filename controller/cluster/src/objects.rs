@@ -19,6 +19,7 @@ use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
+use crate::in_words;
 use crate::lease::Timing;
 
 /// An object, or what is known of one that cannot be decoded.
@@ -183,7 +184,10 @@ async fn keep<K>(
                     changes.send_modify(|count| *count += 1);
                 }
             }
-            Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "a watch was interrupted"),
+            Err(error) => {
+                let error = in_words::of_watch(&error);
+                tracing::warn!(kind = %K::kind(&()), error, "a watch was interrupted");
+            }
         }
     }
 }

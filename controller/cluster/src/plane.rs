@@ -9,7 +9,7 @@ use diarchy_crds::approval::TargetKind;
 use diarchy_operator::audit::Entry;
 use diarchy_operator::control_plane::{ControlPlane, Loaded, Report, Statuses};
 use diarchy_operator::error::OperatorError;
-use diarchy_operator::memory::FleetMemory;
+use diarchy_operator::memory::{FleetMemory, counts_until};
 use diarchy_operator::status::{self, Approved, WrittenApproval};
 use diarchy_operator::store::GivenApproval;
 use jiff::Timestamp;
@@ -134,14 +134,16 @@ impl FleetPlane<'_> {
             .filter(|approval| approval.namespace().as_deref() == Some(&fleet.namespace))
             .filter_map(|approval| {
                 let decoded = approval.0.as_ref().ok()?;
-                let expires = decoded.spec.expires.as_str().parse().ok()?;
+                let at = made(decoded).unwrap_or(now);
+                let says = decoded.spec.expires.as_str().parse().ok()?;
+                let expires = counts_until(at, Some(says));
                 let id = decoded.uid()?;
                 let is_fresh = !memory.spent.contains_key(&id);
                 (is_fresh && counts(decoded, expires)).then(|| GivenApproval {
                     digest: digest.clone(),
                     revision: waiting.revision.clone(),
                     approver: decoded.spec.approver.clone(),
-                    at: decoded.creation_timestamp().map_or(now, |time| time.0),
+                    at,
                     expires: Some(expires),
                     id: Some(id),
                 })
@@ -242,6 +244,7 @@ impl FleetPlane<'_> {
                 fleet: &target.uid,
                 digest: &decoded.spec.digest,
                 approver: &decoded.spec.approver,
+                made: made(decoded),
                 expires: decoded.spec.expires.as_str().parse().ok(),
             };
             let status = status::approval(written, approved, memory, old.as_ref(), now);
@@ -259,4 +262,9 @@ impl FleetPlane<'_> {
     fn statuses(&self, fleet: &ObjectName) -> Statuses {
         known_statuses::of_namespace(self.objects, &fleet.namespace)
     }
+}
+
+/// When an approval was made.
+fn made(approval: &Approval) -> Option<Timestamp> {
+    approval.creation_timestamp().map(|time| time.0)
 }

@@ -16,6 +16,7 @@ use kube::{Api, ResourceExt as _};
 
 use crate::fleet_task::Shared;
 use crate::holds::Thing;
+use crate::in_words;
 use crate::records::Records;
 use crate::tenant;
 
@@ -154,6 +155,7 @@ impl Backend for ReadBackend {
 }
 
 fn not_found_out(what: &str, error: &kube::Error) -> Refusal {
-    tracing::warn!(what, %error, "who asks could not be found out");
+    let error = in_words::of(error);
+    tracing::warn!(what, error, "who asks could not be found out");
     Refusal::NotFoundOut(format!("{what}: {error}"))
 }

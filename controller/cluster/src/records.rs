@@ -19,6 +19,7 @@ use kube::api::{DeleteParams, ListParams, PostParams};
 use kube::core::ObjectMeta;
 use kube::{Api, Client, ResourceExt as _};
 
+use crate::in_words;
 use crate::statuses;
 
 /// More parts than this no fleet needs: the largest hierarchy has 700,000 devices.
@@ -212,7 +213,7 @@ impl Records {
         };
         OperatorError::State {
             file: format!("FleetRecords of {}", self.fleet),
-            cause: error.to_string(),
+            cause: in_words::of(error),
             remedy: remedy.to_owned(),
         }
     }

@@ -5,20 +5,25 @@ use std::collections::BTreeMap;
 
 use diarchy_clock::Clock;
 use diarchy_core::resource::{GROUP, Kind, ObjectName, VERSION};
+use diarchy_operator::condition::{ConditionKind, Truth, amend};
 use diarchy_operator::control_plane::{Report, Statuses};
 use diarchy_operator::error::OperatorError;
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Api, Client};
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
+use crate::in_words;
 use crate::known_statuses::{Unreadable, of_object};
 use crate::objects::Objects;
 use crate::tenant::{Key, Problem, Tenant, Version};
+use crate::wanted::requested;
 
 /// Who writes statuses, as field managers are named.
 pub const MANAGER: &str = "diarchy-controller";
@@ -112,8 +117,8 @@ impl Reporter {
         Ok(all)
     }
 
-    /// Says what is wrong with the objects of a namespace that no pass reports of. Gives whether all of
-    /// it was said.
+    /// Says what is wrong with the objects of a namespace that no pass reports of, and answers whoever
+    /// asks for a look at them. Gives whether all of it was said.
     ///
     /// Of an object that cannot be decoded its status is not known either: what was said of those is
     /// in `said`, and is not said again.
@@ -121,20 +126,26 @@ impl Reporter {
         &self,
         objects: &Objects,
         tenant: &Tenant,
-        said: &mut BTreeMap<Key, Problem>,
+        said: &mut BTreeMap<Key, Told>,
     ) -> Result<bool, OperatorError> {
         let mut known = Statuses::new();
+        let mut requests = BTreeMap::new();
         let mut reports = Vec::new();
         let mut unreadable = Vec::new();
         for key in &tenant.unreported {
+            let version = tenant.versions.get(key);
+            let requested = version.and_then(|version| requested(objects, key, version));
+            requests.extend(requested.clone().map(|requested| (key.clone(), requested)));
             let status = match of_object(objects, key) {
                 Some(Ok(status)) => status,
                 Some(Err(Unreadable)) => {
-                    let problem = tenant.problem(key);
-                    if said.get(key) == problem.as_ref() {
+                    let told = tenant
+                        .problem(key)
+                        .map(|problem| Told { problem, requested });
+                    if said.get(key) == told.as_ref() {
                         continue;
                     }
-                    unreadable.extend(problem.map(|problem| (key.clone(), problem)));
+                    unreadable.extend(told.map(|told| (key.clone(), told)));
                     Value::Null
                 }
                 None => continue,
@@ -148,9 +159,7 @@ impl Reporter {
                 status: if status.is_null() { json!({}) } else { status },
             });
         }
-        let is_all = self
-            .report(&known, tenant, &BTreeMap::new(), reports)
-            .await?;
+        let is_all = self.report(&known, tenant, &requests, reports).await?;
         if is_all {
             said.extend(unreadable);
         }
@@ -191,7 +200,7 @@ impl Reporter {
             Err(error) => {
                 return Err(OperatorError::State {
                     file: format!("the status of {kind}/{name}"),
-                    cause: error.to_string(),
+                    cause: in_words::of(&error),
                     remedy: "see whether the API server can be reached; it is tried again in the next pass".to_owned(),
                 });
             }
@@ -223,7 +232,8 @@ impl Reporter {
         }
         let text = |field: &str| ready[field].as_str().unwrap_or_default().to_owned();
         let event = Event {
-            type_: if ready["status"] == "True" {
+            // That what is being deleted is carried out no more is what was wanted.
+            type_: if ready["status"] == "True" || version.deleting {
                 EventType::Normal
             } else {
                 EventType::Warning
@@ -253,9 +263,19 @@ impl Reporter {
             ..ObjectReference::default()
         };
         if let Err(error) = self.recorder.publish(event, &about).await {
-            tracing::warn!(%name, %error, "an event was not published");
+            let error = in_words::of(&error);
+            tracing::warn!(%name, error, "an event was not published");
         }
     }
+}
+
+/// What was said of an object that cannot be decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// What is wrong with it.
+    problem: Problem,
+    /// The request for a look that this was the answer to.
+    requested: Option<String>,
 }
 
 /// What a pass has found of an object.
@@ -319,30 +339,75 @@ impl About<'_> {
 
     /// The conditions of an object that is not carried out: a person must mend it first.
     fn invalid(&self, status: &Value, problem: &str) -> Value {
-        let one = |name: &str, holds: &str| {
+        let truth = |kind, holds| Truth {
+            kind,
+            holds,
+            reason: "Invalid",
+            message: problem.to_owned(),
+        };
+        let truths = vec![
+            truth(ConditionKind::Ready, false),
+            truth(ConditionKind::Stalled, true),
+            truth(ConditionKind::Reconciling, false),
+        ];
+        let conditions = |status: &Value| -> Vec<Condition> {
+            Vec::deserialize(&status["conditions"]).unwrap_or_default()
+        };
+        let old = self.before.map(conditions).unwrap_or_default();
+        json!(amend(&conditions(status), &old, truths, self.now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_stands_before_what_a_pass_says() {
+        let said = |kind: &str, status: &str| {
             json!({
-                "type": name,
-                "status": holds,
-                "reason": "Invalid",
-                "message": problem,
-                "lastTransitionTime": self.since(name, holds),
+                "type": kind, "status": status, "reason": "Said", "message": "",
+                "lastTransitionTime": "2026-11-23T07:00:00Z",
             })
         };
-        let others = status["conditions"].as_array().cloned().unwrap_or_default();
-        let others = others
-            .into_iter()
-            .filter(|condition| condition["type"] != "Ready" && condition["type"] != "Stalled");
-        [one("Ready", "False"), one("Stalled", "True")]
-            .into_iter()
-            .chain(others)
-            .collect()
-    }
-
-    fn since(&self, name: &str, holds: &str) -> Value {
-        let old = self.before.and_then(|old| condition(old, name));
-        match old.filter(|old| old["status"] == holds) {
-            Some(old) => old["lastTransitionTime"].clone(),
-            None => json!(self.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
-        }
+        let before = json!({
+            "conditions": [said("Ready", "True"), said("Stalled", "True")],
+            "lastHandledReconcileAt": "once",
+        });
+        let version = Version {
+            generation: 3,
+            ..Version::default()
+        };
+        let about = About {
+            version: &version,
+            problem: Some("it is wrong"),
+            requested: None,
+            before: Some(&before),
+            now: "2026-11-23T08:00:00Z".parse().unwrap(),
+        };
+        let of_pass = json!({ "conditions": [
+            said("Ready", "True"), said("Reconciling", "True"), said("Converged", "False"),
+        ] });
+        let status = about.complete(of_pass);
+        let told: Vec<String> = status["conditions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| {
+                let part = |name: &str| one[name].as_str().unwrap();
+                let [kind, status, reason] = ["type", "status", "reason"].map(part);
+                format!("{kind} {status} {reason} {}", part("lastTransitionTime"))
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "Ready False Invalid 2026-11-23T08:00:00Z",
+                "Stalled True Invalid 2026-11-23T07:00:00Z",
+                "Converged False Said 2026-11-23T07:00:00Z",
+            ]
+        );
+        assert_eq!(status["lastHandledReconcileAt"], "once");
+        assert_eq!(status["conditions"][0]["observedGeneration"], 3);
     }
 }

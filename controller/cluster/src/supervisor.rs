@@ -13,7 +13,8 @@ use crate::loops::{LoopKey, Loops};
 use crate::orphans;
 use crate::settling::Settling;
 use crate::sources::Sources;
-use crate::tenant::{self, Key, Problem, Tenant, Version, assemble};
+use crate::statuses::Told;
+use crate::tenant::{self, Key, Tenant, Version, assemble};
 use crate::wanted::{Said, Wanted};
 
 /// Changes that come closer together than this are looked at together.
@@ -30,7 +31,7 @@ pub struct Supervisor {
     tenants: BTreeMap<String, Arc<Tenant>>,
     fleets: Loops<Wanted>,
     /// What was said of objects that cannot be decoded.
-    said: BTreeMap<Key, Problem>,
+    said: BTreeMap<Key, Told>,
     /// Whether something could not be written in the last look.
     is_unfinished: bool,
 }

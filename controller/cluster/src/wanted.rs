@@ -14,7 +14,7 @@ use crate::finalizers;
 use crate::loops;
 use crate::objects::Objects;
 use crate::sources::REVISION;
-use crate::tenant::{Key, Tenant, TenantFleet, key};
+use crate::tenant::{self, Key, Tenant, TenantFleet, Version, key};
 
 /// What the loop of one fleet is to carry out.
 #[derive(Debug, Clone)]
@@ -23,8 +23,10 @@ pub struct Wanted {
     pub tenant: Arc<Tenant>,
     /// Of it, this fleet, with the brakes on.
     pub fleet: TenantFleet,
-    /// By object, the passes that people have asked for.
+    /// By object, the passes that people have asked for. None while something has not settled: who asks
+    /// means what is there now, and is answered once that is carried out.
     pub requests: BTreeMap<Key, String>,
+    is_settled: bool,
     /// Everything else that a pass is made for when it changes.
     causes: Causes,
 }
@@ -50,7 +52,7 @@ impl Wanted {
 impl loops::Wanted for Wanted {
     fn differs_from(&self, before: &Self) -> bool {
         !Arc::ptr_eq(&self.tenant, &before.tenant)
-            || self.requests != before.requests
+            || (self.is_settled && self.requests != before.requests)
             || self.causes != before.causes
     }
 }
@@ -62,6 +64,8 @@ pub struct Said {
     frozen: BTreeSet<ObjectName>,
     abandoned: BTreeSet<String>,
     requests: BTreeMap<Key, String>,
+    /// Which version of each object there is.
+    versions: BTreeMap<Key, Version>,
     /// By the uid of a fleet, its approvals.
     approvals: BTreeMap<String, BTreeSet<String>>,
     /// By name, the uids of the fleets that there are.
@@ -74,6 +78,9 @@ impl Said {
     /// What there is to heed now, by namespace.
     pub fn now(objects: &Objects) -> BTreeMap<String, Self> {
         let mut hearing = Hearing::default();
+        for (namespace, versions) in tenant::versions(objects) {
+            hearing.of(&namespace).versions = versions;
+        }
         for object in objects.fleets.all() {
             let key = key(Kind::Fleet, &*object);
             let suspended = object.0.as_ref().is_ok_and(|fleet| fleet.spec.suspend);
@@ -140,6 +147,7 @@ impl Said {
         // Where a commit says nothing new of the fleet, no pass is made for it.
         fleet.source_revision = self.source_revisions.get(&desired.fleet).cloned();
         let approvals = self.approvals.get(&fleet.uid).cloned();
+        let is_settled = self.versions == tenant.versions;
         Some(Wanted {
             tenant: Arc::clone(tenant),
             causes: Causes {
@@ -149,9 +157,30 @@ impl Said {
                 approvals: approvals.unwrap_or_default(),
                 credentials: Vec::new(),
             },
-            requests: self.requests.clone(),
+            requests: if is_settled {
+                self.requests.clone()
+            } else {
+                BTreeMap::new()
+            },
+            is_settled,
             fleet,
         })
+    }
+}
+
+/// The pass that people have asked for of one object, if that is still as `looked` at: who asks means
+/// what is there now.
+pub fn requested(objects: &Objects, (kind, name): &Key, looked: &Version) -> Option<String> {
+    fn of<K: Resource<DynamicType = ()>>(object: &K, looked: &Version) -> Option<String> {
+        let request = object.annotations().get(REQUESTED_AT)?;
+        (Version::of(object) == *looked).then(|| request.clone())
+    }
+    match kind {
+        Kind::Fleet => of(&*objects.fleets.get(name)?, looked),
+        Kind::DeviceGroup => of(&*objects.groups.get(name)?, looked),
+        Kind::CoManagementPolicy => of(&*objects.policies.get(name)?, looked),
+        Kind::WorkloadAssignment => of(&*objects.assignments.get(name)?, looked),
+        _ => None,
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
-
 use crate::desired::AssignmentIndex;
 use crate::engine::Engine;
 use crate::steps::Step;
@@ -40,7 +38,7 @@ pub fn due(
         .map(Step::because)
         .collect::<BTreeSet<_>>()
         .into_iter()
-        .map(|index| (index, is_open(engine, index, engine.now())))
+        .map(|index| (index, is_open(engine, index)))
         .collect();
     let mut left = left;
     let mut fits = |was_sent: bool| {
@@ -63,12 +61,11 @@ pub fn due(
     }
 }
 
-fn is_open(engine: &Engine<'_>, index: AssignmentIndex, now: Timestamp) -> bool {
-    engine
-        .desired()
-        .assignment(index)
-        .rollout
-        .as_ref()
-        .and_then(|rollout| rollout.window.as_ref())
-        .is_none_or(|window| window.is_open(now))
+/// Whether writes for an assignment may be made now.
+#[must_use]
+pub fn is_open(engine: &Engine<'_>, index: AssignmentIndex) -> bool {
+    let assignment = engine.desired().assignment(index);
+    assignment
+        .window()
+        .is_none_or(|window| window.is_open(engine.now()))
 }

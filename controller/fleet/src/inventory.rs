@@ -13,6 +13,7 @@ use crate::graph::directory::{EntraDevice, Member, Organization, User};
 use crate::graph::managed_device::{EligibleDevice, ManagedDevice};
 use crate::paging::Listing;
 use crate::site::collection::CollectionId;
+use crate::site::release::release;
 use crate::site::resources::{
     Bios, ComanagementState, CombinedResource, ComputerSystem, Enclosure, OperatingSystem,
     SiteInfo, System,
@@ -180,8 +181,7 @@ impl Readings {
         )
     }
 
-    /// The site's version, as administrators know it: `2503` of `5.00.9135.1000` is not told by the
-    /// service, so the full version is given.
+    /// The site's version, as administrators know it: `2503` of `5.00.9135.1000`.
     #[must_use]
     pub fn site_version(&self) -> Option<&str> {
         let sites = self.site.sites.as_ref().ok()?;
@@ -189,7 +189,7 @@ impl Readings {
             .items
             .iter()
             .find_map(|site| site.version.as_ref().known())
-            .map(String::as_str)
+            .map(|version| release(version))
     }
 }
 

@@ -76,6 +76,24 @@ pub fn merge(old: &[Condition], truths: Vec<Truth>, now: Timestamp) -> Vec<Condi
         .collect()
 }
 
+/// The conditions that `truths` make, before those of `said` that are about something else. The times
+/// of what has not changed since `old` are kept.
+pub fn amend(
+    said: &[Condition],
+    old: &[Condition],
+    truths: Vec<Truth>,
+    now: Timestamp,
+) -> Vec<Condition> {
+    let about: Vec<&str> = truths.iter().map(|truth| truth.kind.name()).collect();
+    let others = said
+        .iter()
+        .filter(|one| !about.contains(&one.type_.as_str()))
+        .cloned();
+    let mut conditions = merge(old, truths, now);
+    conditions.extend(others);
+    conditions
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,5 +119,43 @@ mod tests {
             changed[0].last_transition_time,
             same[0].last_transition_time
         );
+    }
+
+    #[test]
+    fn what_is_amended_keeps_what_it_says_of_something_else() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let kind = ConditionKind::Converged;
+        let all = vec![
+            truth(true, "a"),
+            Truth {
+                kind,
+                ..truth(true, "all")
+            },
+        ];
+        let said = merge(&[], all, at("2026-11-23T08:00:00Z"));
+        let kind = ConditionKind::Stalled;
+        let truths = vec![
+            truth(false, "b"),
+            Truth {
+                kind,
+                ..truth(false, "b")
+            },
+        ];
+        let amended = amend(&said, &said, truths, at("2026-11-23T09:00:00Z"));
+        let told: Vec<_> = amended
+            .iter()
+            .map(|one| {
+                (
+                    one.type_.as_str(),
+                    one.status.as_str(),
+                    one.message.as_str(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [("Ready", "False", "b"), ("Converged", "True", "all")]
+        );
+        assert_eq!(amended[1], said[1]);
     }
 }

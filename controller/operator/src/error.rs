@@ -27,6 +27,8 @@ pub enum OperatorError {
         what: String,
         /// Where it was looked for.
         place: String,
+        /// How to mend it.
+        remedy: String,
     },
     /// A credential is there and cannot be used.
     #[error("Secret {secret}: {detail}")]
@@ -134,11 +136,9 @@ impl OperatorError {
     #[must_use]
     pub fn remedy(&self) -> String {
         match self {
-            Self::State { remedy, .. } | Self::SecretNotUsable { remedy, .. } => remedy.clone(),
-            Self::SecretMissing { .. } => {
-                "put it there, one file for each key, or name another folder with --secrets"
-                    .to_owned()
-            }
+            Self::State { remedy, .. }
+            | Self::SecretMissing { remedy, .. }
+            | Self::SecretNotUsable { remedy, .. } => remedy.clone(),
             Self::EndpointNotAllowed { .. } => {
                 "correct the address, or have whoever runs Diarchy allow the host".to_owned()
             }

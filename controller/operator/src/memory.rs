@@ -193,9 +193,7 @@ impl FleetMemory {
         let Some(waiting) = self.waiting.take() else {
             return false;
         };
-        let day = SignedDuration::try_from(accept::DAY).unwrap_or(SignedDuration::MAX);
-        let expires = given.at.checked_add(day).unwrap_or(Timestamp::MAX);
-        let expires = given.expires.map_or(expires, |asked| asked.min(expires));
+        let expires = counts_until(given.at, given.expires);
         if let Some(id) = &given.id {
             let last = given.expires.unwrap_or(expires);
             self.spent.insert(id.clone(), last);
@@ -273,6 +271,14 @@ impl FleetMemory {
             }
         }
     }
+}
+
+/// Until when a yes counts that was given at `at` and says until when itself: no longer than a day.
+#[must_use]
+pub fn counts_until(at: Timestamp, says: Option<Timestamp>) -> Timestamp {
+    let day = SignedDuration::try_from(accept::DAY).unwrap_or(SignedDuration::MAX);
+    let longest = at.checked_add(day).unwrap_or(Timestamp::MAX);
+    says.map_or(longest, |says| says.min(longest))
 }
 
 /// How long a write may take to show: until then a report that contradicts it says nothing else.

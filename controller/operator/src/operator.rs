@@ -5,18 +5,21 @@ use std::time::Duration;
 
 use diarchy_clock::Clock;
 use diarchy_core::code::Code;
+use diarchy_core::desired::Desired;
 use diarchy_core::resource::{Kind, ObjectName};
 use diarchy_git::{Cache, Loaded, LoadedFleet, Options};
 
 use crate::audit::{Entry, Event};
-use crate::brakes;
 use crate::connect::Connect;
+use crate::control_plane::ControlPlane as _;
 use crate::error::OperatorError;
 use crate::fleet_loop::{FleetLoop, Ground, Revision};
 use crate::origin::Origin;
 use crate::report::{PassReport, RefusedRevision};
 use crate::revert::Existing;
+use crate::said::{Named, Said};
 use crate::store::Store;
+use crate::{brakes, status};
 
 /// Where the last good revision is remembered.
 pub const GOOD_COMMIT: &str = "goodCommit";
@@ -274,13 +277,33 @@ impl Operator {
             match pass.await {
                 Ok(passed) => report.fleets.push(passed.report),
                 Err(error @ OperatorError::State { .. }) => return Err(error),
-                Err(error) => report.failures.push((
-                    fleet.desired.fleet.clone(),
-                    format!("{}: {error}: {}", error.code(), error.remedy()),
-                )),
+                Err(error) => {
+                    self.report_failure(&fleet.desired, &error, &said).await?;
+                    report.failures.push((
+                        fleet.desired.fleet.clone(),
+                        format!("{}: {error}: {}", error.code(), error.remedy()),
+                    ));
+                }
             }
         }
         Ok(())
+    }
+
+    /// Says why there was no pass over a fleet.
+    async fn report_failure(
+        &self,
+        desired: &Desired,
+        error: &OperatorError,
+        said: &BTreeMap<Named, Said>,
+    ) -> Result<(), OperatorError> {
+        let Setup { store, clock, .. } = &self.setup;
+        let requests = said
+            .iter()
+            .filter_map(|(named, said)| Some((named.clone(), said.requested.clone()?)))
+            .collect();
+        let old = store.statuses(&desired.fleet.namespace)?;
+        let reports = status::failed(error, desired, &old, &requests, clock.now());
+        store.report(reports).await
     }
 
     fn is_meant(&self, fleet: &LoadedFleet) -> bool {

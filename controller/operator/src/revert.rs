@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use diarchy_core::desired::{Desired, StandIn, Unreadable};
+use diarchy_core::desired::{Desired, StandIn, Unreadable, Window};
 use diarchy_core::resource::ObjectName;
 use diarchy_core::workload::Workload;
 use diarchy_fleet::site::state::SiteState;
@@ -22,6 +22,9 @@ pub struct LastGood {
     pub workload: Workload,
     /// Whether its devices go back when it goes.
     pub reverts: bool,
+    /// When writes for it may be made: its devices go back in the same hours.
+    #[serde(default)]
+    pub window: Option<Window>,
 }
 
 /// The assignments that exist, with what tells each from others of its name.
@@ -50,6 +53,7 @@ pub fn note(desired: &Desired, existing: &Existing, memory: &mut FleetMemory) {
             let last = LastGood {
                 workload: assignment.workload,
                 reverts: assignment.reverts() && !abandoned.contains(&uid),
+                window: assignment.window().cloned(),
                 uid,
             };
             Some((assignment.name.to_string(), last))
@@ -100,7 +104,10 @@ pub fn with_stand_ins<'a>(
     uids: &'a BTreeMap<ObjectName, String>,
     memory: &FleetMemory,
 ) -> (Cow<'a, Desired>, Cow<'a, BTreeMap<ObjectName, String>>) {
-    let gone = memory.reverting.iter().map(|one| (one, Unreadable::Gone));
+    let gone = memory.reverting.iter().map(|one| {
+        let window = one.1.window.clone();
+        (one, Unreadable::Gone { window })
+    });
     let invalid = memory
         .last_good
         .iter()
@@ -139,4 +146,16 @@ pub fn with_stand_ins<'a>(
 fn named(text: &str) -> Option<ObjectName> {
     let (namespace, name) = text.split_once('/')?;
     Some(ObjectName::new(namespace, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_kept_before_windows_were_is_still_read() {
+        let kept = r#"{"uid":"u1","workload":"ClientApps","reverts":true}"#;
+        let last: LastGood = serde_json::from_str(kept).unwrap();
+        assert_eq!(last.window, None);
+    }
 }

@@ -24,7 +24,9 @@ pub const RECONCILE_EXAMPLES: &str = "\
 Examples:
   diarchy reconcile fleet/contoso -n contoso --wait
   diarchy reconcile source/platform           fetch the repository now
-  diarchy reconcile fleet/contoso --state fleet.state";
+  diarchy reconcile fleet/contoso --state fleet.state
+
+Exit status: 0 asked for or ready, 1 it was looked at with --wait and is not ready, 2 an error.";
 
 pub const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -158,7 +160,7 @@ pub struct Reconcile {
     /// What: fleet/NAME, assignment/NAME or source/NAME
     #[arg(value_name = "KIND/NAME")]
     pub what: String,
-    /// Wait until it has been done
+    /// Wait until it has been done, and say whether it is ready
     #[arg(long)]
     pub wait: bool,
     /// Wait no longer than this much real time

@@ -4,7 +4,7 @@ mod ask;
 pub mod preflight;
 mod token;
 
-use diarchy_cluster::ClusterError;
+use diarchy_cluster::{ClusterError, in_words};
 use diarchy_core::code::Code;
 use diarchy_core::resource::{GROUP, Kind, ObjectName, VERSION};
 use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
@@ -120,10 +120,7 @@ pub fn failed(what: &str, error: &kube::Error) -> Failure {
         }
         _ => "see whether `kubectl get fleets` works with the same kubeconfig",
     };
-    let found = match error {
-        kube::Error::Api(status) => status.message.clone(),
-        other => other.to_string(),
-    };
+    let found = in_words::of(error);
     Failure::new(Code::ClusterNotUsable, format!("{what}: {found}"), remedy)
 }
 

@@ -1,5 +1,6 @@
 //! What can be seen of a cluster from a terminal.
 
+use diarchy_cluster::in_words;
 use diarchy_core::code::Code;
 use diarchy_core::resource::{GROUP, Kind};
 use diarchy_fleet::http_date;
@@ -34,7 +35,7 @@ pub async fn cluster(connection: &Connection) -> Vec<Check> {
                 CheckState::Failed,
                 "API server",
                 Code::ClusterNotUsable,
-                error,
+                in_words::of(&error),
                 "see whether `kubectl version` works with the same kubeconfig",
             )];
         }
@@ -82,7 +83,7 @@ async fn definitions(connection: &Connection) -> Check {
             CheckState::Failed,
             "Definitions",
             Code::ClusterNotUsable,
-            error,
+            in_words::of(&error),
             "ask for the role diarchy-view",
         ),
         Ok(_) => Check::well("Definitions", "the cluster knows Diarchy's kinds"),
@@ -126,7 +127,7 @@ async fn may(connection: &Connection, verb: &str, resource: &str, words: &str) -
             CheckState::Notice,
             what,
             Code::ClusterNotUsable,
-            error,
+            in_words::of(&error),
             "see whether `kubectl auth can-i` works with the same kubeconfig",
         ),
     }

@@ -4,6 +4,7 @@
 //! the one that the kubeconfig has. Who signs in with a client certificate has none, and borrows one
 //! of a service account that may read.
 
+use diarchy_cluster::in_words;
 use diarchy_core::code::Code;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
@@ -73,7 +74,8 @@ async fn borrowed(
         Failure::new(
             Code::ReadRefused,
             format!(
-                "the kubeconfig has no token, and account {namespace}/{name} lends none: {error}"
+                "the kubeconfig has no token, and account {namespace}/{name} lends none: {}",
+                in_words::of(&error)
             ),
             "sign in with a token, or name an account with --account whose tokens you may create",
         )

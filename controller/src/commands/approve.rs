@@ -3,6 +3,7 @@
 use diarchy_core::digest::{Digest, InvalidDigest};
 use diarchy_core::resource::Kind;
 use diarchy_operator::error::OperatorError;
+use diarchy_operator::memory::counts_until;
 use diarchy_operator::store::GivenApproval;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
@@ -64,8 +65,12 @@ async fn of_cluster(arguments: &Approve, digest: Digest) -> Result<String, Failu
     let Some(fleet) = fleets.iter().find(waits) else {
         return Err(Failure::from(OperatorError::NothingWaiting(digest)));
     };
+    let (approver, now) = whoami(&connection).await?;
     let valid = SignedDuration::try_from(arguments.expires_in.length());
-    let expires = Timestamp::now() + valid.unwrap_or(SignedDuration::MAX);
+    let expires = counts_until(
+        now,
+        now.checked_add(valid.unwrap_or(SignedDuration::MAX)).ok(),
+    );
     let expires = show::moment(expires);
     let name = fleet.name_any();
     let approval = json!({
@@ -75,7 +80,7 @@ async fn of_cluster(arguments: &Approve, digest: Digest) -> Result<String, Failu
         "spec": {
             "targetRef": { "kind": "Fleet", "name": name, "uid": fleet.uid() },
             "digest": digest,
-            "approver": whoami(&connection).await?,
+            "approver": approver,
             "expires": expires,
         },
     });
@@ -90,14 +95,17 @@ async fn of_cluster(arguments: &Approve, digest: Digest) -> Result<String, Failu
     ))
 }
 
-/// Who the API server says is asking.
-async fn whoami(connection: &Connection) -> Result<String, Failure> {
+/// Who the API server says is asking, and what time it is there: it judges for how long a yes counts.
+async fn whoami(connection: &Connection) -> Result<(String, Timestamp), Failure> {
     let reviews: Api<SelfSubjectReview> = Api::all(connection.client.clone());
     let review = SelfSubjectReview::default();
     let answer = reviews.create(&PostParams::default(), &review).await;
     let answer = answer.map_err(|error| failed("who you are is not known", &error))?;
+    let now = answer.creation_timestamp();
+    let now = now.map_or_else(Timestamp::now, |time| time.0);
     let user = answer.status.and_then(|status| status.user_info);
-    Ok(user.and_then(|user| user.username).unwrap_or_default())
+    let user = user.and_then(|user| user.username).unwrap_or_default();
+    Ok((user, now))
 }
 
 /// Who is at the terminal.

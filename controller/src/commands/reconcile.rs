@@ -53,8 +53,7 @@ pub async fn run(arguments: &Reconcile) -> Result<Outcome, Failure> {
     loop {
         let status = asked.status(kind, name).await?;
         if status["lastHandledReconcileAt"] == request {
-            show::line(&format!("{kind} {name} was looked at."))?;
-            return Ok(Outcome::Same);
+            return answer(&format!("{kind} {name}"), &status);
         }
         if Instant::now() > deadline {
             return Err(Failure::new(
@@ -65,6 +64,20 @@ pub async fn run(arguments: &Reconcile) -> Result<Outcome, Failure> {
         }
         tokio::time::sleep(LOOKING).await;
     }
+}
+
+/// Says what a look at something has found.
+fn answer(what: &str, status: &Value) -> Result<Outcome, Failure> {
+    let conditions = status["conditions"].as_array();
+    let ready = conditions.and_then(|all| all.iter().find(|one| one["type"] == "Ready"));
+    if ready.is_some_and(|ready| ready["status"] == "True") {
+        show::line(&format!("{what} was looked at."))?;
+        return Ok(Outcome::Same);
+    }
+    let why = ready.and_then(|ready| ready["message"].as_str());
+    let why = why.unwrap_or("its status does not say why");
+    show::line(&format!("{what} was looked at, and is not ready: {why}"))?;
+    Ok(Outcome::Differs)
 }
 
 impl Asked {

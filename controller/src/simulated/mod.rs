@@ -195,7 +195,8 @@ impl Connect for SimulatedEstates {
             .get(name)
             .ok_or_else(|| OperatorError::SecretMissing {
                 what: format!("the simulated estate of fleet {name}"),
-                place: "it was not there when the simulation began; start again".to_owned(),
+                place: "it was not there when the simulation began".to_owned(),
+                remedy: "start again".to_owned(),
             })?;
         let transport = |service| -> Result<TransportOptions, OperatorError> {
             let mut options = TransportOptions::for_service(service);

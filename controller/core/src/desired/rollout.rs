@@ -11,7 +11,7 @@ use crate::duration::Span;
 /// How an assignment goes out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rollout {
-    /// Cumulative and increasing; the last one is everybody.
+    /// Cumulative and increasing; the last one is everybody. None is everybody at once.
     pub steps: Vec<Step>,
     /// Online devices assigned and not yet observed, at least 1.
     pub max_concurrency: Option<Amount>,
@@ -25,6 +25,22 @@ pub struct Rollout {
     pub on_failure: OnFailure,
     /// When writes may be made.
     pub window: Option<Window>,
+}
+
+impl Rollout {
+    /// Everybody at once, in the hours of `window`.
+    #[must_use]
+    pub const fn within(window: Window) -> Self {
+        Self {
+            steps: Vec::new(),
+            max_concurrency: None,
+            max_failures: None,
+            min_observed: None,
+            progress_deadline: None,
+            on_failure: OnFailure::Halt,
+            window: Some(window),
+        }
+    }
 }
 
 /// One step of a rollout.
@@ -50,16 +66,40 @@ pub enum OnFailure {
 }
 
 /// Hours of the week in which writes may be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
     /// The days on which it opens; empty means all.
+    #[serde(with = "weekdays")]
     pub days: Vec<Weekday>,
     /// When it opens.
     pub from: Time,
     /// When it closes; before `from` it closes on the next day.
     pub to: Time,
     /// Whose clock it goes by.
+    #[serde(with = "jiff::fmt::serde::tz::required")]
     pub time_zone: TimeZone,
+}
+
+/// Days of the week, as they are remembered: by their numbers in ISO 8601, from Monday.
+mod weekdays {
+    use jiff::civil::Weekday;
+    use serde::de::Error;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        days: &[Weekday],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(days.iter().map(|day| day.to_monday_one_offset()))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<Weekday>, D::Error> {
+        let numbers: Vec<i8> = Vec::deserialize(deserializer)?;
+        let days = numbers.into_iter().map(Weekday::from_monday_one_offset);
+        days.collect::<Result<_, _>>().map_err(D::Error::custom)
+    }
 }
 
 impl Window {
@@ -112,6 +152,14 @@ mod tests {
         assert!(night.is_open(at("2026-11-28T02:59:00Z")));
         assert!(!night.is_open(at("2026-11-28T03:00:00Z")));
         assert!(!night.is_open(at("2026-11-28T21:30:00Z")));
+    }
+
+    #[test]
+    fn is_the_same_when_it_was_remembered() {
+        let night = window(&[Weekday::Monday, Weekday::Sunday], "22:00", "04:00");
+        let text = serde_json::to_string(&night).unwrap();
+        assert!(text.contains("[1,7]") && text.contains("Europe/Paris"));
+        assert_eq!(serde_json::from_str::<Window>(&text).unwrap(), night);
     }
 
     #[test]

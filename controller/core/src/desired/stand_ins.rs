@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::desired::{Assignment, Desired, Force, FrozenBy, Group, GroupIndex, OnDelete};
+use crate::desired::{
+    Assignment, Desired, Force, FrozenBy, Group, GroupIndex, OnDelete, Rollout, Window,
+};
 use crate::resource::ObjectName;
 use crate::workload::{Authority, Workload};
 
@@ -21,12 +23,15 @@ pub struct StandIn {
 }
 
 /// Why an assignment cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unreadable {
     /// It is gone, and its last good version said `onDelete: Revert`: it goes on as one in force that
     /// nobody is a member of, so that what it placed leaves by the same rules, guardrails and freezes
     /// as everything else.
-    Gone,
+    Gone {
+        /// When its last good version let writes be made.
+        window: Option<Window>,
+    },
     /// It is there and wrong by itself: what it placed stays, whatever others ask.
     Invalid,
 }
@@ -36,6 +41,12 @@ impl Assignment {
     #[must_use]
     pub fn reverts(&self) -> bool {
         self.on_delete == OnDelete::Revert && self.authority == Authority::Intune
+    }
+
+    /// When writes for it may be made; without one, at any time.
+    #[must_use]
+    pub fn window(&self) -> Option<&Window> {
+        self.rollout.as_ref()?.window.as_ref()
     }
 }
 
@@ -74,7 +85,9 @@ impl Desired {
             .map(|one| StandIn {
                 name: one.name.clone(),
                 workload: one.workload,
-                why: Unreadable::Gone,
+                why: Unreadable::Gone {
+                    window: one.window().cloned(),
+                },
             });
         self.with_stand_ins(gone)
     }
@@ -82,26 +95,26 @@ impl Desired {
 
 impl StandIn {
     fn assignment(self, nobody: GroupIndex) -> Assignment {
-        let (group, priority, force, on_delete) = match self.why {
-            Unreadable::Gone => (Some(nobody), i32::MIN, Force::InForce, OnDelete::Revert),
+        let (priority, force, on_delete, window) = match self.why {
+            Unreadable::Gone { window } => (i32::MIN, Force::InForce, OnDelete::Revert, window),
             // Frozen, it counts only for the devices that it placed: for those it must win.
             Unreadable::Invalid => (
-                Some(nobody),
                 i32::MAX,
                 Force::Frozen(FrozenBy::Invalid),
                 OnDelete::Retain,
+                None,
             ),
         };
         Assignment {
             name: self.name,
             workload: self.workload,
-            group,
+            group: Some(nobody),
             group_name: NOBODY.to_owned(),
             authority: Authority::Intune,
             priority,
             force,
             admit_when: None,
-            rollout: None,
+            rollout: window.map(Rollout::within),
             on_delete,
         }
     }

@@ -7,6 +7,7 @@ pub mod mark;
 pub mod notify;
 pub mod pending;
 pub mod pilot;
+pub mod release;
 pub mod resources;
 pub mod schema;
 pub mod state;

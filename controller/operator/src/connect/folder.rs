@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use diarchy_core::resource::ObjectName;
 
-use super::secret::{SecretData, Secrets};
+use super::secret::{SecretData, Secrets, Source};
 use crate::error::OperatorError;
 
 /// A cluster takes no larger Secret.
@@ -28,7 +28,11 @@ impl SecretsFolder {
 
 impl Secrets for SecretsFolder {
     fn get(&self, name: &ObjectName) -> Result<SecretData, OperatorError> {
-        let missing = |what: String, place: String| OperatorError::SecretMissing { what, place };
+        let missing = |what: String, place: String| OperatorError::SecretMissing {
+            what,
+            place,
+            remedy: Source::Folder.remedy(name),
+        };
         let Some(folder) = &self.0 else {
             return Err(missing(
                 format!("Secret {name}"),
@@ -57,7 +61,7 @@ impl Secrets for SecretsFolder {
             })?;
             keys.insert(key, bytes);
         }
-        Ok(SecretData::new(name.clone(), keys))
+        Ok(SecretData::new(name.clone(), Source::Folder, keys))
     }
 }
 

@@ -62,6 +62,7 @@ impl Identities for EnvironmentIdentity {
                 "fleet {} names no intune.credentialsRef, so workload identity is meant; without a cluster {CLIENT_ID} and {TOKEN_FILE} tell who that is",
                 fleet.desired.fleet
             ),
+            remedy: "set both, or name a credentialsRef".to_owned(),
         };
         let client_id = self.client_id.clone().ok_or_else(|| missing(CLIENT_ID))?;
         let file = self.file.clone().ok_or_else(|| missing(TOKEN_FILE))?;

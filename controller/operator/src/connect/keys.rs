@@ -80,10 +80,9 @@ fn choose(secret: &SecretData, ways: [(&[&str], &[&str]); 2]) -> Result<usize, O
             format!("`{one}` and `{other}` are both there, and each is a way of its own"),
             format!("remove one of them: {}", described(&ways)),
         )),
-        [None, None] => Err(OperatorError::SecretMissing {
-            what: format!("{} in Secret {}", described(&ways), secret.name()),
-            place: format!("it has {}", secret.listed()),
-        }),
+        [None, None] => {
+            Err(secret.lacks(format!("{} in Secret {}", described(&ways), secret.name())))
+        }
     }
 }
 
@@ -101,11 +100,13 @@ mod tests {
     use diarchy_core::resource::ObjectName;
 
     use super::*;
+    use crate::connect::Source;
 
     fn secret(keys: &[(&str, &str)]) -> SecretData {
         let keys = keys.iter();
         SecretData::new(
             ObjectName::new("contoso", "secret"),
+            Source::Folder,
             keys.map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec()))
                 .collect(),
         )

@@ -27,7 +27,7 @@ use crate::error::OperatorError;
 
 pub use folder::SecretsFolder;
 pub use identity::{EnvironmentIdentity, Identities, Identity};
-pub use secret::{Fingerprint, SecretData, Secrets};
+pub use secret::{Fingerprint, SecretData, Secrets, Source};
 
 /// Reaches the services of fleets.
 pub trait Connect: Send + Sync {

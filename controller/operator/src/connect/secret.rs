@@ -21,10 +21,37 @@ pub trait Secrets: Send + Sync {
     fn get(&self, name: &ObjectName) -> Result<SecretData, OperatorError>;
 }
 
+/// Where Secrets come from: how one that is missing comes to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// Files in a folder.
+    Folder,
+    /// Objects of a cluster.
+    Cluster,
+}
+
+impl Source {
+    /// How the Secret `name`, or a key of it, comes to be there.
+    #[must_use]
+    pub fn remedy(self, name: &ObjectName) -> String {
+        match self {
+            Self::Folder => {
+                "put it there, one file for each key, or name another folder with --secrets"
+                    .to_owned()
+            }
+            Self::Cluster => format!(
+                "make it with `kubectl create secret generic {} --namespace {}`, with a --from-literal or --from-file for each key",
+                name.name, name.namespace
+            ),
+        }
+    }
+}
+
 /// What a Secret holds.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretData {
     name: ObjectName,
+    source: Source,
     keys: BTreeMap<String, Vec<u8>>,
 }
 
@@ -32,6 +59,7 @@ impl fmt::Debug for SecretData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SecretData")
             .field("name", &self.name)
+            .field("source", &self.source)
             .field("keys", &self.keys.keys())
             .finish()
     }
@@ -40,8 +68,8 @@ impl fmt::Debug for SecretData {
 impl SecretData {
     /// The Secret `name` with these keys.
     #[must_use]
-    pub const fn new(name: ObjectName, keys: BTreeMap<String, Vec<u8>>) -> Self {
-        Self { name, keys }
+    pub const fn new(name: ObjectName, source: Source, keys: BTreeMap<String, Vec<u8>>) -> Self {
+        Self { name, source, keys }
     }
 
     /// Its namespace and name.
@@ -64,10 +92,7 @@ impl SecretData {
     /// The bytes under a key, of which there are some.
     pub(super) fn bytes(&self, key: &str) -> Result<&[u8], OperatorError> {
         let Some(bytes) = self.keys.get(key) else {
-            return Err(OperatorError::SecretMissing {
-                what: format!("key `{key}` of Secret {}", self.name),
-                place: format!("it has {}", self.listed()),
-            });
+            return Err(self.lacks(format!("key `{key}` of Secret {}", self.name)));
         };
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Err(self.unusable(format!("key `{key}` is empty"), "write the value there"));
@@ -89,6 +114,15 @@ impl SecretData {
     /// The text under a key, never to be shown.
     pub(super) fn secret(&self, key: &str) -> Result<Secret, OperatorError> {
         self.text(key).map(Secret::new)
+    }
+
+    /// Something that is not in this Secret.
+    pub(super) fn lacks(&self, what: String) -> OperatorError {
+        OperatorError::SecretMissing {
+            what,
+            place: format!("it has {}", self.listed()),
+            remedy: self.source.remedy(&self.name),
+        }
     }
 
     /// Something about this Secret that a person has to mend.
@@ -167,6 +201,7 @@ mod tests {
         let keys = keys.iter();
         SecretData::new(
             ObjectName::new("contoso", "cm-admin"),
+            Source::Folder,
             keys.map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec()))
                 .collect(),
         )
@@ -205,8 +240,24 @@ mod tests {
         let empty = data.text("empty").unwrap_err().to_string();
         assert!(empty.contains("`empty` is empty"), "{empty}");
         let keys = [("password".to_owned(), vec![0xff, 0xfe])].into();
-        let data = SecretData::new(ObjectName::new("contoso", "x"), keys);
+        let data = SecretData::new(ObjectName::new("contoso", "x"), Source::Cluster, keys);
         let binary = data.text("password").unwrap_err().to_string();
         assert!(binary.contains("no text"), "{binary}");
+    }
+    #[test]
+    fn what_is_missing_is_put_where_it_was_looked_for() {
+        let name = ObjectName::new("contoso", "cm-admin");
+        for (source, part, other) in [
+            (Source::Folder, "--secrets", "kubectl"),
+            (
+                Source::Cluster,
+                "`kubectl create secret generic cm-admin --namespace contoso`",
+                "--secrets",
+            ),
+        ] {
+            let data = SecretData::new(name.clone(), source, BTreeMap::new());
+            let remedy = data.text("password").unwrap_err().remedy();
+            assert!(remedy.contains(part) && !remedy.contains(other), "{remedy}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::condition::{ConditionKind, Truth, merge};
-use crate::memory::FleetMemory;
+use crate::memory::{FleetMemory, counts_until};
 
 /// An approval of a fleet's waiting plan, as a person has written it.
 #[derive(Debug, Clone, Copy)]
@@ -18,7 +18,9 @@ pub struct WrittenApproval<'a> {
     pub digest: &'a str,
     /// Who approves.
     pub approver: &'a str,
-    /// Until when it counts; nothing if that cannot be read.
+    /// When it was made, where that is known.
+    pub made: Option<Timestamp>,
+    /// Until when it says that it counts; nothing if that cannot be read.
     pub expires: Option<Timestamp>,
 }
 
@@ -58,7 +60,7 @@ pub fn approval(
 pub fn approval_without_fleet(old: Option<&Value>, now: Timestamp) -> Value {
     let old = read(old);
     if was_taken(&old) {
-        return serde_json::to_value(old).unwrap_or_default();
+        return told(&old, taken(), now);
     }
     let message =
         "its namespace has no fleet of this name: approve what waits in the fleet that is meant";
@@ -93,8 +95,14 @@ fn told(old: &ApprovalStatus, judged: Judged, now: Timestamp) -> Value {
 
 const TAKEN: &str = "Taken";
 
-/// Whether it counts, and why.
+/// Whether it counts or has done its work, and why.
 type Judged = (bool, &'static str, String);
+
+/// It has done what it is for.
+fn taken() -> Judged {
+    let message = "it was taken for the plan that waited, and counts for no other";
+    (true, TAKEN, message.to_owned())
+}
 
 fn judge(
     written: WrittenApproval<'_>,
@@ -106,10 +114,7 @@ fn judge(
     let no = |reason, message: &str| (false, reason, message.to_owned());
     // Which ones were taken is remembered until they expire.
     if was_taken || memory.spent.contains_key(written.id) {
-        return no(
-            TAKEN,
-            "it was taken for the plan that waited, and counts for no other",
-        );
+        return taken();
     }
     if written.fleet != fleet.uid {
         return no(
@@ -120,7 +125,7 @@ fn judge(
     let Some(expires) = written.expires else {
         return no("Invalid", "it cannot be read until when it counts");
     };
-    if now >= expires {
+    if now >= counts_until(written.made.unwrap_or(now), Some(expires)) {
         return no("Expired", "it has expired and counts for nothing any more");
     }
     if !fleet.may_be_approved_by(written.approver) {
@@ -182,6 +187,7 @@ mod tests {
             fleet: "u1",
             digest: &text,
             approver: "adele@contoso.com",
+            made: Some(at(NOW)),
             expires: Some(at("2026-11-23T09:00:00Z")),
         };
         let fleet = Approved {
@@ -197,6 +203,15 @@ mod tests {
         };
         assert_eq!(told(written, &memory, NOW), (true, "Counts".to_owned()));
         let late = told(written, &memory, "2026-11-23T09:00:00Z");
+        assert_eq!(late, (false, "Expired".to_owned()));
+        // Whatever it says, it counts for a day.
+        let long = WrittenApproval {
+            expires: Some(at("2026-11-30T08:00:00Z")),
+            ..written
+        };
+        let day = told(long, &memory, "2026-11-24T07:59:59Z");
+        assert_eq!(day, (true, "Counts".to_owned()));
+        let late = told(long, &memory, "2026-11-24T08:00:00Z");
         assert_eq!(late, (false, "Expired".to_owned()));
         let other = WrittenApproval {
             fleet: "u0",
@@ -222,7 +237,7 @@ mod tests {
         memory
             .spent
             .insert("yes".to_owned(), at("2026-11-23T09:00:00Z"));
-        assert_eq!(told(written, &memory, NOW), (false, TAKEN.to_owned()));
+        assert_eq!(told(written, &memory, NOW), (true, TAKEN.to_owned()));
     }
 
     #[test]
@@ -232,6 +247,7 @@ mod tests {
             fleet: "u1",
             digest: "sha256:00",
             approver: "adele@contoso.com",
+            made: Some(at(NOW)),
             expires: Some(at("2026-11-23T09:00:00Z")),
         };
         let mut memory = FleetMemory::default();

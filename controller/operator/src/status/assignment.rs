@@ -1,27 +1,22 @@
 //! The status of a `WorkloadAssignment`.
 
-use diarchy_core::desired::{AssignmentIndex, Force, FrozenBy};
-use diarchy_core::engine::Engine;
 use diarchy_core::tally::AssignmentTally;
 use diarchy_crds::workload_assignment::{AssignmentDevices, WorkloadAssignmentStatus};
 use jiff::Timestamp;
 
 use super::small;
+use super::standing::Standing;
 use crate::condition::{ConditionKind, Truth, merge};
 
 pub(super) fn status(
-    engine: &Engine<'_>,
-    index: AssignmentIndex,
+    now: Timestamp,
+    standing: &Standing<'_>,
     counts: AssignmentTally,
     outside: usize,
     old: &WorkloadAssignmentStatus,
 ) -> WorkloadAssignmentStatus {
-    let assignment = engine.desired().assignment(index);
-    let now: Timestamp = engine.now();
-    let truths = vec![
-        assignment_ready(assignment.force),
-        converged(counts, outside),
-    ];
+    let [ready, stalled, reconciling] = standing.judge().truths();
+    let truths = vec![ready, converged(counts, outside), stalled, reconciling];
     WorkloadAssignmentStatus {
         conditions: merge(&old.conditions, truths, now),
         devices: Some(AssignmentDevices {
@@ -54,26 +49,5 @@ fn converged(counts: AssignmentTally, outside: usize) -> Truth {
         holds,
         reason: if holds { "Converged" } else { "DevicesPending" },
         message,
-    }
-}
-
-fn assignment_ready(force: Force) -> Truth {
-    let (holds, reason, message) = match force {
-        Force::InForce => (true, "InForce", "it is carried out"),
-        Force::Observing => (true, "Observing", "it only watches"),
-        Force::Frozen(FrozenBy::Suspend) => (true, "Suspended", "git suspends it"),
-        Force::Frozen(FrozenBy::Pause) => (true, "Paused", "a person paused it"),
-        Force::Frozen(FrozenBy::Invalid) => (false, "Invalid", "it is wrong and stands still"),
-        Force::Frozen(FrozenBy::Requires) => (
-            false,
-            "DependencyNotReady",
-            "what it requires cannot be judged yet",
-        ),
-    };
-    Truth {
-        kind: ConditionKind::Ready,
-        holds,
-        reason,
-        message: message.to_owned(),
     }
 }

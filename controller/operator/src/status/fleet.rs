@@ -16,6 +16,8 @@ use diarchy_fleet::join::JoinReport;
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::judged::Judged;
+use super::trouble::Trouble;
 use super::{Known, observed_slider, small};
 use crate::condition::{ConditionKind, Truth, merge};
 use crate::report::FleetReport;
@@ -24,7 +26,12 @@ use crate::summary::Shown;
 /// How often the time of an inventory is rewritten when nothing else has changed.
 const HOURLY: SignedDuration = SignedDuration::from_hours(1);
 
-pub(super) fn status(known: &Known<'_>, tally: &Tally, old: &FleetStatus) -> FleetStatus {
+pub(super) fn status(
+    known: &Known<'_>,
+    trouble: Option<Trouble<'_>>,
+    tally: &Tally,
+    old: &FleetStatus,
+) -> FleetStatus {
     let Known {
         readings,
         found,
@@ -34,7 +41,7 @@ pub(super) fn status(known: &Known<'_>, tally: &Tally, old: &FleetStatus) -> Fle
     } = *known;
     let engine = known.engine();
     FleetStatus {
-        conditions: merge(&old.conditions, fleet_truths(report), report.at),
+        conditions: merge(&old.conditions, fleet_truths(report, trouble), report.at),
         devices: Some(devices(engine, found)),
         enrollment: Some(EnrollmentCounts {
             eligible: number(found.enrollment.eligible),
@@ -93,39 +100,31 @@ fn last_inventory(old: &FleetStatus, readings: &Readings, report: &FleetReport) 
     }
 }
 
-fn fleet_truths(report: &FleetReport) -> Vec<Truth> {
-    let (holds, reason, message) = if let Some(waiting) = &report.waiting {
+fn fleet_truths(report: &FleetReport, trouble: Option<Trouble<'_>>) -> Vec<Truth> {
+    let [ready, stalled, reconciling] = judge(report, trouble).truths();
+    vec![ready, converged(report), stalled, reconciling]
+}
+
+fn judge(report: &FleetReport, trouble: Option<Trouble<'_>>) -> Judged {
+    if let Some(waiting) = &report.waiting {
         let message = format!(
             "{} changes wait for an approval of {} ({})",
             waiting.changes, waiting.digest, waiting.reason
         );
-        (false, "AwaitingApproval", message)
-    } else if let Some(problem) = report.problems.first() {
-        (false, "EstateNotReadable", problem.clone())
-    } else if let Some(step) = report.manual_steps.first() {
-        (false, "ManualStepNeeded", step.clone())
-    } else if let Some(why) = &report.stopped {
-        (true, "NothingWritten", why.clone())
-    } else {
-        (
-            true,
-            "CarriedOut",
-            format!("{} is in force", report.revision),
-        )
-    };
-    let stalled = Truth {
-        kind: ConditionKind::Stalled,
-        holds: report.waiting.is_some() || !report.manual_steps.is_empty(),
-        reason,
-        message: message.clone(),
-    };
-    let ready = Truth {
-        kind: ConditionKind::Ready,
-        holds,
-        reason,
-        message,
-    };
-    vec![ready, converged(report), stalled]
+        return Judged::by_person("AwaitingApproval", message);
+    }
+    let step = report.manual_steps.first();
+    if let Some(mut trouble) = trouble {
+        trouble.needs_person |= step.is_some();
+        return trouble.of_fleet("EstateNotReadable");
+    }
+    if let Some(step) = step {
+        return Judged::by_person("ManualStepNeeded", step.clone());
+    }
+    match &report.stopped {
+        Some(why) => Judged::ready("NothingWritten", why.clone()),
+        None => Judged::ready("CarriedOut", format!("{} is in force", report.revision)),
+    }
 }
 
 fn converged(report: &FleetReport) -> Truth {

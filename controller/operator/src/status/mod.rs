@@ -5,7 +5,11 @@ mod assignment;
 mod failed;
 mod fleet;
 mod group;
+mod judged;
 mod policy;
+mod standing;
+mod standings;
+mod trouble;
 
 use diarchy_core::desired::{AssignmentIndex, GroupIndex};
 use diarchy_core::engine::Engine;
@@ -13,6 +17,7 @@ use diarchy_core::inference::ShownSlider;
 use diarchy_core::resource::{Kind, ObjectName};
 use diarchy_core::tally::Tally;
 use diarchy_core::workload::{Slider, Workload};
+use diarchy_crds::fleet::FleetStatus;
 use diarchy_crds::status::ObservedSlider;
 use diarchy_fleet::inventory::Readings;
 use diarchy_fleet::join::JoinReport;
@@ -24,6 +29,8 @@ use crate::control_plane::{Report, Statuses};
 use crate::memory::FleetMemory;
 use crate::report::FleetReport;
 use crate::summary::{self, Shown};
+use standings::Standings;
+use trouble::Trouble;
 
 pub use approval::{Approved, WrittenApproval, approval, approval_without_fleet};
 pub use failed::failed;
@@ -61,12 +68,16 @@ pub fn reports(known: &Known<'_>, old: &Statuses) -> Vec<Report> {
         old,
         reports: Vec::new(),
     };
-    reports.add(Kind::Fleet, &desired.fleet, |old| {
-        fleet::status(known, &tally, &old)
+    let trouble = Trouble::of_pass(known.report, known.readings);
+    let mut is_everybodys = false;
+    reports.add(Kind::Fleet, &desired.fleet, |old: FleetStatus| {
+        is_everybodys = trouble.is_some_and(|trouble| trouble.is_everybodys(&old.conditions));
+        fleet::status(known, trouble, &tally, &old)
     });
+    let trouble = trouble.filter(|_| is_everybodys);
     if let Some(policy) = &desired.policy {
         reports.add(Kind::CoManagementPolicy, &policy.name, |old| {
-            policy::status(known, &old)
+            policy::status(known, trouble, &old)
         });
     }
     for (at, group) in desired.groups.iter().enumerate() {
@@ -74,12 +85,14 @@ pub fn reports(known: &Known<'_>, old: &Statuses) -> Vec<Report> {
             group::status(engine, GroupIndex(at), &old)
         });
     }
+    let standings = Standings::new(known, trouble);
     for (at, assignment) in desired.assignments.iter().enumerate() {
         let outside = known.report.outside.get(&assignment.name);
         let outside = outside.copied().unwrap_or_default();
         reports.add(Kind::WorkloadAssignment, &assignment.name, |old| {
+            let standing = standings.of(AssignmentIndex(at));
             let counts = tally.assignments[at];
-            assignment::status(engine, AssignmentIndex(at), counts, outside, &old)
+            assignment::status(engine.now(), &standing, counts, outside, &old)
         });
     }
     reports.reports

@@ -9,12 +9,16 @@ use diarchy_crds::co_management_policy::{
 };
 use diarchy_fleet::site::pilot::PilotState;
 
+use super::judged::Judged;
+use super::trouble::Trouble;
 use super::{Known, observed_slider, small};
-use crate::condition::{ConditionKind, Truth, merge};
+use crate::condition::merge;
+use crate::report::FleetReport;
 use crate::summary::{self, Shown};
 
 pub(super) fn status(
     known: &Known<'_>,
+    trouble: Option<Trouble<'_>>,
     old: &CoManagementPolicyStatus,
 ) -> CoManagementPolicyStatus {
     let Known {
@@ -34,26 +38,26 @@ pub(super) fn status(
         };
         Some((workload, status))
     });
-    let ready = Truth {
-        kind: ConditionKind::Ready,
-        holds: report.manual_steps.is_empty(),
-        reason: if report.manual_steps.is_empty() {
-            "InPlace"
-        } else {
-            "ManualStepNeeded"
-        },
-        message: report
-            .manual_steps
-            .first()
-            .cloned()
-            .unwrap_or_else(|| "sliders and pilot collections are in their places".to_owned()),
-    };
+    let judged = judge(report, trouble);
     CoManagementPolicyStatus {
-        conditions: merge(&old.conditions, vec![ready], report.at),
+        conditions: merge(&old.conditions, judged.truths().to_vec(), report.at),
         sliders: sliders.collect(),
         enrollment: enrollment(engine, pilots.get(&Staged::Enrollment), shown),
         manual_steps: report.manual_steps.clone(),
         ..CoManagementPolicyStatus::default()
+    }
+}
+
+fn judge(report: &FleetReport, trouble: Option<Trouble<'_>>) -> Judged {
+    if let Some(step) = report.manual_steps.first() {
+        return Judged::by_person("ManualStepNeeded", step.clone());
+    }
+    match trouble {
+        Some(trouble) => trouble.of_dependent(),
+        None => Judged::ready(
+            "InPlace",
+            "sliders and pilot collections are in their places".to_owned(),
+        ),
     }
 }
 
