@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -137,7 +138,11 @@ impl ApiProxy {
     /// Starts a replica that comes this way, with Leases of this length. A watch that says nothing is
     /// given up after that time too.
     pub fn start(&self, deployment: &Deployment<'_>, replica: &str, lease: &str) -> Controller {
-        let mut command = deployment.command_with_lease(replica, lease);
+        self.start_command(&mut deployment.command_with_lease(replica, lease))
+    }
+
+    /// Starts what this command runs, and has it come this way.
+    pub fn start_command(&self, command: &mut Command) -> Controller {
         Controller::start(command.env("KUBECONFIG", self.kubeconfig()))
     }
 

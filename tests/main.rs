@@ -49,6 +49,7 @@ mod fetching;
 mod gitsource;
 mod gitsource_bench;
 mod gitsource_edits;
+mod gitsource_half;
 mod gitsource_many;
 mod gitsource_refused;
 mod graph_credentials;

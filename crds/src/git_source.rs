@@ -175,6 +175,12 @@ pub struct GitSourceStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub last_applied_revision: Option<String>,
+    /// A revision that has begun to be applied and is not applied wholly; there only while that is
+    /// so. Until it is, or the source is suspended or paused, nothing that changes in the namespace
+    /// is carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub applying_revision: Option<String>,
     /// How many resources it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<u32>,

@@ -12,7 +12,7 @@ use crate::holds::Thing;
 use crate::loops::{LoopKey, Loops};
 use crate::orphans;
 use crate::settling::Settling;
-use crate::sources::Sources;
+use crate::sources::{Sources, half_applied};
 use crate::tenant::{self, Key, Problem, Tenant, Version, assemble};
 use crate::wanted::{Said, Wanted};
 
@@ -93,7 +93,8 @@ impl Supervisor {
         self.is_unfinished = false;
         let objects = &self.shared.objects;
         let there = tenant::versions(objects);
-        for namespace in self.settling.look(there, Instant::now()) {
+        let half = half_applied(objects);
+        for namespace in self.settling.look(there, &half, Instant::now()) {
             let tenant = Arc::new(assemble(objects, &namespace));
             if tenant.versions.is_empty() {
                 self.tenants.remove(&namespace);

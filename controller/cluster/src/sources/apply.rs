@@ -1,6 +1,7 @@
 //! Writes what git has into the namespace, with the rights of its service account and no others.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use diarchy_core::resource::{Kind, ObjectName};
 use futures::StreamExt as _;
@@ -27,14 +28,12 @@ const STAMP: &str = "diarchy-source-revision";
 
 /// Writes for one source.
 pub struct Writer<'a> {
-    /// With the rights of `account`.
-    pub client: Client,
-    /// The service account.
-    pub account: &'a ObjectName,
+    client: Client,
+    account: &'a ObjectName,
     /// The source.
     pub source: &'a ObjectName,
-    /// What this replica holds.
-    pub holds: &'a Holds,
+    holds: &'a Holds,
+    has_written: AtomicBool,
 }
 
 /// How an object was applied.
@@ -48,7 +47,28 @@ pub struct Applied {
     pub held: Option<String>,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    /// One that writes for `source` with `client`, which has the rights of `account`.
+    pub const fn new(
+        client: Client,
+        account: &'a ObjectName,
+        source: &'a ObjectName,
+        holds: &'a Holds,
+    ) -> Self {
+        Self {
+            client,
+            account,
+            source,
+            holds,
+            has_written: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether anything was written, or may have been: not every answer arrives.
+    pub fn has_written(&self) -> bool {
+        self.has_written.load(Ordering::Relaxed)
+    }
+
     /// Applies each of `resources`. Each has an outcome of its own, in their order.
     pub async fn apply_all(&self, resources: &[&Resource]) -> Vec<Result<Applied, SourceError>> {
         let applies: Vec<_> = resources.iter().map(|one| self.apply(one)).collect();
@@ -140,7 +160,7 @@ impl Writer<'_> {
             ..DeleteParams::default()
         };
         let api = self.api(key);
-        match self.send(api.delete(&key.1.name, &options)).await {
+        match self.write(api.delete(&key.1.name, &options)).await {
             Ok(_) => Ok(()),
             // It is gone, or another of its name has taken its place.
             Err(Answer::Api(answer)) if answer.is_not_found() || answer.is_conflict() => Ok(()),
@@ -180,7 +200,16 @@ impl Writer<'_> {
         patch: &Patch<&Value>,
     ) -> Result<DynamicObject, Answer> {
         let api = self.api(key);
-        self.send(api.patch(&key.1.name, options, patch)).await
+        self.write(api.patch(&key.1.name, options, patch)).await
+    }
+
+    /// Sends a write, and takes note of whether it has had an effect, or may have had.
+    async fn write<T>(&self, request: impl Future<Output = kube::Result<T>>) -> Result<T, Answer> {
+        let answer = self.send(request).await;
+        if answer.as_ref().err().is_none_or(Answer::may_be_written) {
+            self.has_written.store(true, Ordering::Relaxed);
+        }
+        answer
     }
 
     /// Sends a request, if it will have ended before the hold does.
@@ -287,6 +316,17 @@ enum Answer {
     NotHolder,
     Api(Box<Status>),
     Other(String),
+}
+
+impl Answer {
+    /// Whether what was asked for may have been done all the same.
+    fn may_be_written(&self) -> bool {
+        match self {
+            Self::NotHolder => false,
+            Self::Api(status) => !(400..500).contains(&status.code),
+            Self::Other(_) => true,
+        }
+    }
 }
 
 impl From<kube::Error> for Answer {

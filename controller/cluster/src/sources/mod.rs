@@ -10,11 +10,13 @@ mod difference;
 mod error;
 mod events;
 mod field_managers;
+mod half;
 mod held;
 mod impersonation;
 mod live;
 mod look;
 mod mirrors;
+mod recall;
 mod status;
 mod task;
 mod wanted;
@@ -32,6 +34,7 @@ use crate::objects::Objects;
 use crate::statuses::Reporter;
 
 pub(crate) use difference::{REVISION, SIGNER};
+pub(crate) use half::half_applied;
 pub(crate) use held::Sources;
 
 /// What sources are fetched with.

@@ -28,6 +28,8 @@ pub struct Outcome {
     pub held: BTreeMap<Key, String>,
     /// Why it did not come to its end.
     pub error: Option<SourceError>,
+    /// The revision of which only a part is in the cluster.
+    pub half: Option<String>,
 }
 
 /// A revision that is in force.
@@ -67,6 +69,7 @@ impl About<'_> {
             last_applied_revision: before.last_applied_revision.clone(),
             resources: before.resources,
             inventory: difference::inventory(outcome.inventory.clone()),
+            applying_revision: outcome.half.clone(),
             ..GitSourceStatus::default()
         };
         if let Some(applied) = &outcome.applied {
@@ -76,9 +79,17 @@ impl About<'_> {
         self.complete(status)
     }
 
-    /// The status while `revision` is being applied.
-    pub fn during(&self, revision: &str) -> GitSourceStatus {
+    /// The status while `revision` is being applied; `changes` says whether that writes anything that
+    /// is carried out in its turn.
+    pub fn during(&self, revision: &str, changes: bool) -> GitSourceStatus {
         let mut status = self.before.clone();
+        if changes {
+            status.applying_revision = Some(revision.to_owned());
+        }
+        // What is tried again was announced before.
+        if self.before.last_attempted_revision.as_deref() == Some(revision) {
+            return status;
+        }
         status.last_attempted_revision = Some(revision.to_owned());
         let applying = Truth {
             kind: ConditionKind::Reconciling,
@@ -115,7 +126,7 @@ impl About<'_> {
 
 fn truths(outcome: &Outcome) -> Vec<Truth> {
     let mut truths = match &outcome.error {
-        Some(error) => failed(error),
+        Some(error) => failed(error, outcome.half.as_deref()),
         None => vec![Truth {
             kind: ConditionKind::Ready,
             holds: true,
@@ -135,7 +146,13 @@ fn truths(outcome: &Outcome) -> Vec<Truth> {
 }
 
 /// A person must act, or it is tried again: one of the two.
-fn failed(error: &SourceError) -> Vec<Truth> {
+fn failed(error: &SourceError, half: Option<&str>) -> Vec<Truth> {
+    let waits = half.map(|revision| {
+        format!(
+            "; only a part of {revision} is applied: what changes in this namespace is not carried out until all of it is, or this source is suspended"
+        )
+    });
+    let message = error.told() + waits.as_deref().unwrap_or_default();
     let (kind, reason) = match error.consequence() {
         Consequence::FixInput => (ConditionKind::Stalled, error.reason()),
         Consequence::WaitUntil(_) | Consequence::Retry => {
@@ -146,7 +163,7 @@ fn failed(error: &SourceError) -> Vec<Truth> {
         kind,
         holds,
         reason,
-        message: error.told(),
+        message: message.clone(),
     };
     vec![
         truth(ConditionKind::Ready, false, error.reason()),
@@ -318,15 +335,52 @@ mod tests {
     #[test]
     fn while_a_revision_is_applied_the_last_one_still_is_ready() {
         let before = about(&GitSourceStatus::default()).after(&applied(1));
-        let status = about(&before).during("main@sha1:2");
+        let status = about(&before).during("main@sha1:2", true);
         assert_eq!(
             brief(&status),
             ["Ready=True Applied", "Reconciling=True Applying"]
         );
         let done = about(&status).after(&applied(1));
         assert_eq!(brief(&done), ["Ready=True Applied"]);
-        let first = about(&GitSourceStatus::default()).during("main@sha1:1");
+        let first = about(&GitSourceStatus::default()).during("main@sha1:1", true);
         assert_eq!(brief(&first), ["Reconciling=True Applying"]);
+    }
+
+    #[test]
+    fn that_only_a_part_is_applied_is_known_until_all_of_it_is() {
+        let whole = about(&GitSourceStatus::default()).after(&applied(1));
+        let begun = about(&whole).during("main@sha1:2", true);
+        assert_eq!(begun.applying_revision.as_deref(), Some("main@sha1:2"));
+        assert_eq!(
+            about(&begun).stopped().applying_revision,
+            begun.applying_revision
+        );
+        let broken = Outcome {
+            attempted: begun.last_attempted_revision.clone(),
+            half: begun.applying_revision.clone(),
+            error: Some(unreachable()),
+            ..Outcome::default()
+        };
+        let broken = about(&begun).after(&broken);
+        assert_eq!(broken.applying_revision, begun.applying_revision);
+        // Tried again, nothing else is said.
+        assert_eq!(about(&broken).during("main@sha1:2", true), broken);
+        for condition in &broken.conditions {
+            assert!(
+                condition
+                    .message
+                    .contains("only a part of main@sha1:2 is applied")
+            );
+        }
+        // The next one may be refused before anything of it is applied.
+        let after = about(&broken).during("main@sha1:3", false);
+        assert_eq!(after.applying_revision, begun.applying_revision);
+        assert_eq!(about(&broken).after(&applied(1)).applying_revision, None);
+        // One that has nothing new for the cluster begins nothing.
+        assert_eq!(
+            about(&whole).during("main@sha1:2", false).applying_revision,
+            None
+        );
     }
 
     #[test]

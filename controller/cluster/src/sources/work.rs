@@ -34,6 +34,20 @@ pub struct Work {
     pub removals: Vec<Removal>,
     /// What the source has in the cluster, as far as is known.
     pub inventory: BTreeSet<String>,
+    /// The revision of which only a part is in the cluster until now.
+    pub half: Option<String>,
+}
+
+/// How an object is, beside git.
+enum Standing<'a> {
+    /// As git has it.
+    Same,
+    /// Another source's.
+    OfOther(&'a str),
+    /// Not as git has it, for this reason, and that was tried.
+    Held(&'a str),
+    /// To be applied.
+    Differs,
 }
 
 impl Work {
@@ -43,7 +57,39 @@ impl Work {
             attempted: Some(self.content.revision.clone()),
             inventory: self.inventory,
             error: Some(error),
+            half: self.half,
             ..Outcome::default()
+        }
+    }
+
+    /// Whether something is to be written that was not tried before.
+    pub fn changes(&self, source: &str, tried: &Tried) -> bool {
+        let is_new = |resource: &Resource| {
+            let is_known = || {
+                tried
+                    .get(&resource.key)
+                    .is_some_and(|one| one.wanted == *resource)
+            };
+            matches!(self.standing(resource, source, tried), Standing::Differs) && !is_known()
+        };
+        !self.removals.is_empty() || self.content.resources().any(is_new)
+    }
+
+    fn standing<'w>(&'w self, resource: &Resource, source: &str, tried: &'w Tried) -> Standing<'w> {
+        let key = &resource.key;
+        let Some(now) = self.live.get(key) else {
+            return Standing::Differs;
+        };
+        if let Some(other) = other_source(now, source, &self.live) {
+            return Standing::OfOther(other);
+        }
+        if is_as_written(resource, now, source) {
+            return Standing::Same;
+        }
+        let tried = tried.get(key);
+        match tried.filter(|one| one.wanted == *resource && one.version == now.version) {
+            Some(tried) => Standing::Held(&tried.held),
+            None => Standing::Differs,
         }
     }
 
@@ -68,7 +114,15 @@ impl Work {
                     skipped: content.skipped,
                 });
             }
-            Err(error) => outcome.error = Some(error),
+            Err(error) => {
+                let is_half = writer.has_written();
+                outcome.half = if is_half {
+                    Some(content.revision.clone())
+                } else {
+                    self.half.clone()
+                };
+                outcome.error = Some(error);
+            }
         }
         outcome
     }
@@ -84,7 +138,7 @@ struct Step<'a> {
 impl Step<'_> {
     async fn make(&mut self, work: &Work) -> Result<(), SourceError> {
         for stage in &work.content.stages {
-            self.apply(stage, &work.live).await?;
+            self.apply(stage, work).await?;
         }
         let keys = work.content.resources().map(|resource| &resource.key);
         for fleet in apply::fleets(keys.filter(|key| self.is_ours(key))) {
@@ -105,31 +159,26 @@ impl Step<'_> {
         self.outcome.inventory.contains(&entry(key))
     }
 
-    async fn apply(&mut self, stage: &[Resource], live: &LiveObjects) -> Result<(), SourceError> {
+    async fn apply(&mut self, stage: &[Resource], work: &Work) -> Result<(), SourceError> {
         let source = &self.writer.source.name;
         let mut differing = Vec::new();
         for resource in stage {
             let key = &resource.key;
-            let now = live.get(key);
-            if let Some(other) = now.and_then(|now| other_source(now, source, live)) {
-                let held = format!("it is from the GitSource `{other}`");
-                self.outcome.held.insert(key.clone(), held);
-                self.outcome.inventory.remove(&entry(key));
-                continue;
-            }
-            if now.is_none_or(|now| !is_as_written(resource, now, source)) {
-                let tried = self.tried.get(key).filter(|tried| {
-                    tried.wanted == *resource && now.is_some_and(|now| now.version == tried.version)
-                });
-                match tried {
-                    Some(tried) => {
-                        self.outcome.held.insert(key.clone(), tried.held.clone());
-                    }
-                    None => {
-                        differing.push(resource);
-                        continue;
-                    }
+            match work.standing(resource, source, self.tried) {
+                Standing::Differs => {
+                    differing.push(resource);
+                    continue;
                 }
+                Standing::OfOther(other) => {
+                    let held = format!("it is from the GitSource `{other}`");
+                    self.outcome.held.insert(key.clone(), held);
+                    self.outcome.inventory.remove(&entry(key));
+                    continue;
+                }
+                Standing::Held(held) => {
+                    self.outcome.held.insert(key.clone(), held.to_owned());
+                }
+                Standing::Same => {}
             }
             self.outcome.inventory.insert(entry(key));
         }
