@@ -21,6 +21,7 @@ mod plane;
 mod read_api;
 mod records;
 mod settling;
+mod snapshot;
 mod sources;
 mod statuses;
 mod supervisor;

@@ -15,6 +15,7 @@ use kube::{Api, ResourceExt as _};
 
 use crate::fleet_task::Shared;
 use crate::holds::Thing;
+use crate::snapshot::Snapshot;
 use crate::tenant;
 
 /// What stands for everything that is told of a fleet's devices, in access control.
@@ -104,7 +105,7 @@ impl Backend for ReadBackend {
         if !self.0.holds.has(&estate) {
             return None;
         }
-        let tenant = tenant::assemble(&self.0.objects, &fleet.namespace);
+        let tenant = tenant::assemble(&Snapshot::of(&self.0.objects), &fleet.namespace);
         let found = tenant
             .fleets
             .iter()

@@ -12,8 +12,9 @@ use crate::holds::Thing;
 use crate::loops::{LoopKey, Loops};
 use crate::orphans;
 use crate::settling::Settling;
+use crate::snapshot::Snapshot;
 use crate::sources::{Sources, half_applied};
-use crate::tenant::{self, Key, Problem, Tenant, Version, assemble};
+use crate::tenant::{Key, Problem, Tenant, Version, assemble};
 use crate::wanted::{Said, Wanted};
 
 /// Changes that come closer together than this are looked at together.
@@ -92,10 +93,11 @@ impl Supervisor {
     async fn look(&mut self) {
         self.is_unfinished = false;
         let objects = &self.shared.objects;
-        let there = tenant::versions(objects);
+        let there = Snapshot::of(objects);
         let half = half_applied(objects);
-        for namespace in self.settling.look(there, &half, Instant::now()) {
-            let tenant = Arc::new(assemble(objects, &namespace));
+        let versions = there.versions();
+        for namespace in self.settling.look(versions, &half, Instant::now()) {
+            let tenant = Arc::new(assemble(&there, &namespace));
             if tenant.versions.is_empty() {
                 self.tenants.remove(&namespace);
             } else {

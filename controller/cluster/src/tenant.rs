@@ -16,7 +16,8 @@ use diarchy_operator::revert::Existing;
 use kube::core::object::HasSpec;
 use kube::{Resource, ResourceExt as _};
 
-use crate::objects::{Guarded, Objects};
+use crate::objects::Guarded;
+use crate::snapshot::Snapshot;
 
 /// One object, by kind and name.
 pub type Key = (Kind, ObjectName);
@@ -78,69 +79,43 @@ impl Version {
     }
 }
 
-/// The versions of everything that the loop carries out, by namespace.
-pub fn versions(objects: &Objects) -> BTreeMap<String, BTreeMap<Key, Version>> {
-    let mut versions: BTreeMap<String, BTreeMap<Key, Version>> = BTreeMap::new();
-    let mut add = |key: Key, version: Version| {
-        let of_namespace = versions.entry(key.1.namespace.clone()).or_default();
-        of_namespace.insert(key, version);
-    };
-    for object in objects.fleets.all() {
-        add(key(Kind::Fleet, &*object), Version::of(&*object));
-    }
-    for object in objects.groups.all() {
-        add(key(Kind::DeviceGroup, &*object), Version::of(&*object));
-    }
-    for object in objects.policies.all() {
-        add(
-            key(Kind::CoManagementPolicy, &*object),
-            Version::of(&*object),
-        );
-    }
-    for object in objects.assignments.all() {
-        add(
-            key(Kind::WorkloadAssignment, &*object),
-            Version::of(&*object),
-        );
-    }
-    versions
-}
-
 /// The kind and name of an object.
 pub fn key<K: Resource<DynamicType = ()>>(kind: Kind, object: &K) -> Key {
     let namespace = object.namespace().unwrap_or_default();
     (kind, ObjectName::new(namespace, object.name_any()))
 }
 
-/// Puts the objects of `namespace` together.
-pub fn assemble(objects: &Objects, namespace: &str) -> Tenant {
+/// Puts the objects of `namespace` together, as they were when the snapshot was taken.
+pub fn assemble(there: &Snapshot, namespace: &str) -> Tenant {
     let mut assembly = Assembly::default();
     let of_namespace = |found: Option<String>| found.as_deref() == Some(namespace);
-    let fleets = objects.fleets.all();
-    for object in fleets.iter().filter(|one| of_namespace(one.namespace())) {
+    let fleets = there.fleets.iter();
+    let fleets: Vec<_> = fleets.filter(|one| of_namespace(one.namespace())).collect();
+    for object in &fleets {
         assembly.add::<Fleet>(object);
     }
-    for object in objects.groups.all() {
+    for object in &there.groups {
         if of_namespace(object.namespace()) {
-            assembly.add::<DeviceGroup>(&object);
+            assembly.add::<DeviceGroup>(object);
         }
     }
-    let mut policies = objects.policies.all();
-    policies.retain(|one| of_namespace(one.namespace()));
+    let policies = there.policies.iter();
+    let mut policies: Vec<_> = policies
+        .filter(|one| of_namespace(one.namespace()))
+        .collect();
     // One for each fleet: the elder stays, the younger waits.
     policies.sort_by_key(|one| (one.creation_timestamp(), one.name_any()));
     let mut governed: BTreeMap<String, String> = BTreeMap::new();
     for object in policies {
-        assembly.add_policy(&object, &mut governed);
+        assembly.add_policy(object, &mut governed);
     }
-    for object in objects.assignments.all() {
+    for object in &there.assignments {
         if of_namespace(object.namespace()) {
-            assembly.add::<WorkloadAssignment>(&object);
+            assembly.add::<WorkloadAssignment>(object);
         }
     }
     let specs = fleets
         .iter()
-        .filter(|one| of_namespace(one.namespace()))
         .filter_map(|one| Some((one.name_any(), one.0.as_ref().ok()?.spec.clone())))
         .collect();
     assembly.finish(&specs)
