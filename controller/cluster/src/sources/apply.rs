@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use super::content::{Resource, complete};
 use super::difference::{REVISION, Removal, SIGNER, SOURCE, is_own};
 use super::error::SourceError;
-use super::field_managers::{self, MANAGER};
-use super::impersonation;
+use super::field_managers::{self, HeldField, MANAGER};
+use super::{field_path, impersonation};
 use crate::holds::{Holds, Thing};
 use crate::statuses::resource;
 use crate::tenant::Key;
@@ -44,7 +44,39 @@ pub struct Applied {
     /// The version that was seen last.
     pub version: String,
     /// What others hold of it, so that it is not as git has it.
-    pub held: Option<String>,
+    pub held: Option<Held>,
+}
+
+/// That an object is not as git has it because of others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// What others hold of it.
+    pub what: String,
+    /// Whether nothing of it was applied.
+    pub is_left: bool,
+}
+
+/// What is applied of an object: everything but what others hold.
+struct Part {
+    body: Value,
+    fields: Vec<HeldField>,
+}
+
+impl Part {
+    /// Leaves these fields out. Whether that can be done: not where one is an item of a list.
+    fn leave_out(&mut self, fields: Vec<HeldField>) -> bool {
+        let can = fields
+            .iter()
+            .all(|field| field_path::take_out(&mut self.body, &field.path));
+        self.fields.extend(fields);
+        can
+    }
+
+    /// What others hold, in words.
+    fn told(&self) -> Option<String> {
+        let told: Vec<String> = self.fields.iter().map(ToString::to_string).collect();
+        (!told.is_empty()).then(|| told.join(", "))
+    }
 }
 
 impl<'a> Writer<'a> {
@@ -80,24 +112,15 @@ impl<'a> Writer<'a> {
 
     async fn apply(&self, wanted: &Resource) -> Result<Applied, SourceError> {
         let key = &wanted.key;
-        let body = self.body(wanted);
-        let gentle = PatchParams::apply(MANAGER);
-        let mut written = self.patch(key, &gentle, &Patch::Apply(&body)).await;
-        if let Err(Answer::Api(refusal)) = &written
-            && field_managers::is_conflict(refusal)
-        {
-            if let Some(held) = field_managers::applied_by_others(refusal) {
-                return Ok(Applied {
-                    key: key.clone(),
-                    version: self.version(key).await?,
-                    held: Some(held),
-                });
-            }
-            let forced = gentle.clone().force();
-            written = self.patch(key, &forced, &Patch::Apply(&body)).await;
-        }
+        let mut part = Part {
+            body: self.body(wanted),
+            fields: Vec::new(),
+        };
+        let mut object = match self.offer(key, &mut part).await {
+            Ok(object) => object,
+            Err(answer) => return self.left(key, part, answer).await,
+        };
         let refused = |answer| self.refused(key, "patch", answer);
-        let mut object = written.map_err(refused)?;
         if differs(wanted, &object)
             && let Some(entries) = field_managers::taken_over(object.managed_fields())
         {
@@ -108,17 +131,67 @@ impl<'a> Writer<'a> {
             let plain = PatchParams::default();
             let taken = self.patch(key, &plain, &Patch::Merge(&account)).await;
             taken.map_err(refused)?;
-            let again = self.patch(key, &gentle, &Patch::Apply(&body)).await;
+            let gentle = PatchParams::apply(MANAGER);
+            let again = self.patch(key, &gentle, &Patch::Apply(&part.body)).await;
             object = again.map_err(refused)?;
         }
-        let held = differs(wanted, &object).then(|| {
+        let others = || {
             let others = field_managers::others(object.managed_fields());
             format!("a part of the spec is held by {}", others.join(", "))
-        });
+        };
+        let differs = || differs(wanted, &object).then(others);
+        let what = part.told().or_else(differs);
         Ok(Applied {
             key: key.clone(),
             version: object.resource_version().unwrap_or_default(),
-            held,
+            held: what.map(|what| Held {
+                what,
+                is_left: false,
+            }),
+        })
+    }
+
+    /// Applies as much of an object as others let be. What somebody has only edited is put back.
+    async fn offer(&self, key: &Key, part: &mut Part) -> Result<DynamicObject, Answer> {
+        let gentle = PatchParams::apply(MANAGER);
+        loop {
+            let written = self.patch(key, &gentle, &Patch::Apply(&part.body)).await;
+            let refusal = match written {
+                Err(Answer::Api(refusal)) if field_managers::is_conflict(&refusal) => refusal,
+                other => return other,
+            };
+            let fields = field_managers::applied_by_others(&refusal);
+            if fields.is_empty() {
+                let forced = gentle.force();
+                return self.patch(key, &forced, &Patch::Apply(&part.body)).await;
+            }
+            // Each time there is less to say, so that this ends.
+            if !part.leave_out(fields) {
+                return Err(Answer::Api(refusal));
+            }
+        }
+    }
+
+    /// What was not applied at all because of what others hold of it. Anything else is an error.
+    async fn left(&self, key: &Key, part: Part, answer: Answer) -> Result<Applied, SourceError> {
+        let (Some(fields), Answer::Api(refusal)) = (part.told(), &answer) else {
+            return Err(self.refused(key, "patch", answer));
+        };
+        let what = if field_managers::is_conflict(refusal) {
+            format!("{fields}; the rest cannot be applied without that, and is as it was")
+        } else if refusal.is_invalid() || refusal.code == 400 {
+            let detail = &refusal.message;
+            format!("{fields}; the rest is not taken without that, and is as it was: {detail}")
+        } else {
+            return Err(self.refused(key, "patch", answer));
+        };
+        Ok(Applied {
+            key: key.clone(),
+            version: self.version(key).await?,
+            held: Some(Held {
+                what,
+                is_left: true,
+            }),
         })
     }
 

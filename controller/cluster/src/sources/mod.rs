@@ -10,6 +10,7 @@ mod difference;
 mod error;
 mod events;
 mod field_managers;
+mod field_path;
 mod half;
 mod held;
 mod impersonation;

@@ -8,6 +8,7 @@ use diarchy_crds::git_source::{GitSourceStatus, MAX_INVENTORY};
 use diarchy_operator::condition::{ConditionKind, Truth, merge};
 use jiff::Timestamp;
 
+use super::apply::Held;
 use super::difference;
 use super::error::SourceError;
 use crate::tenant::Key;
@@ -25,7 +26,7 @@ pub struct Outcome {
     /// What of it is in the cluster, and what else the source has there.
     pub inventory: BTreeSet<String>,
     /// By object, what others hold of it.
-    pub held: BTreeMap<Key, String>,
+    pub held: BTreeMap<Key, Held>,
     /// Why it did not come to its end.
     pub error: Option<SourceError>,
     /// The revision of which only a part is in the cluster.
@@ -131,7 +132,11 @@ fn truths(outcome: &Outcome) -> Vec<Truth> {
             kind: ConditionKind::Ready,
             holds: true,
             reason: "Applied",
-            message: outcome.applied.as_ref().map(in_force).unwrap_or_default(),
+            message: outcome
+                .applied
+                .as_ref()
+                .map(|applied| in_force(applied, &outcome.held))
+                .unwrap_or_default(),
         }],
     };
     if !outcome.held.is_empty() {
@@ -171,7 +176,7 @@ fn failed(error: &SourceError, half: Option<&str>) -> Vec<Truth> {
     ]
 }
 
-fn in_force(applied: &InForce) -> String {
+fn in_force(applied: &InForce, held: &BTreeMap<Key, Held>) -> String {
     let InForce {
         revision,
         resources,
@@ -193,24 +198,36 @@ fn in_force(applied: &InForce) -> String {
     } else {
         String::new()
     };
-    format!("{revision} is in force: {count}{others}{full}")
+    let left = held.iter().filter(|(_, held)| held.is_left);
+    let left: Vec<String> = left
+        .map(|((kind, name), _)| format!("{kind}/{}", name.name))
+        .collect();
+    let state = match left.as_slice() {
+        [] => "is in force".to_owned(),
+        left => format!("is applied, but not {}", few(left, ", ")),
+    };
+    format!("{revision} {state}: {count}{others}{full}")
 }
 
-fn held(held: &BTreeMap<Key, String>) -> String {
+fn held(held: &BTreeMap<Key, Held>) -> String {
     let named: Vec<String> = held
         .iter()
-        .take(NAMED)
-        .map(|((kind, name), what)| format!("{kind}/{}: {what}", name.name))
+        .map(|((kind, name), held)| format!("{kind}/{}: {}", name.name, held.what))
         .collect();
-    let more = match held.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!("; and {more} more"),
-    };
+    let named = few(&named, "; ");
     format!(
-        "{}: {}{more}: take those fields out of git, or have the others give them up",
-        Code::HeldByOthers,
-        named.join("; ")
+        "{}: {named}: take those fields out of git, or have the others give them up",
+        Code::HeldByOthers
     )
+}
+
+/// The first of them, and how many there are besides.
+fn few(all: &[String], between: &str) -> String {
+    let first = &all[..all.len().min(NAMED)];
+    match all.len() - first.len() {
+        0 => first.join(between),
+        more => format!("{}{between}and {more} more", first.join(between)),
+    }
 }
 
 #[cfg(test)]
@@ -389,7 +406,10 @@ mod tests {
         for name in ["a", "b", "c", "d"] {
             outcome.held.insert(
                 (Kind::DeviceGroup, ObjectName::new("contoso", name)),
-                "spec.devices is held by \"console\"".to_owned(),
+                Held {
+                    what: "spec.devices is held by \"console\"".to_owned(),
+                    is_left: false,
+                },
             );
         }
         let status = about(&GitSourceStatus::default()).after(&outcome);
@@ -397,9 +417,22 @@ mod tests {
             brief(&status),
             ["Ready=True Applied", "Overridden=True HeldByOthers"]
         );
+        assert_eq!(
+            status.conditions[0].message,
+            "main@sha1:1 is in force: 4 resources, 2 of other groups skipped"
+        );
         let message = &status.conditions[1].message;
         assert!(message.starts_with("DIA2314: DeviceGroup/a: spec.devices"));
         assert!(message.contains("and 1 more") && !message.contains("DeviceGroup/d"));
+        // What is left altogether is not in force.
+        for held in outcome.held.values_mut() {
+            held.is_left = true;
+        }
+        let status = about(&GitSourceStatus::default()).after(&outcome);
+        assert_eq!(
+            status.conditions[0].message,
+            "main@sha1:1 is applied, but not DeviceGroup/a, DeviceGroup/b, DeviceGroup/c, and 1 more: 4 resources, 2 of other groups skipped"
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use diarchy_core::resource::{Kind, ObjectName};
 
-use super::apply::{self, Writer};
+use super::apply::{self, Held, Writer};
 use super::content::{Content, Resource};
 use super::difference::{REVISION, Removal, SIGNER, entry, is_as_written, other_source};
 use super::error::SourceError;
@@ -21,7 +21,7 @@ pub type Tried = BTreeMap<Key, Try>;
 pub struct Try {
     wanted: Resource,
     version: String,
-    held: String,
+    held: Held,
 }
 
 /// What is to be carried out.
@@ -45,7 +45,7 @@ enum Standing<'a> {
     /// Another source's.
     OfOther(&'a str),
     /// Not as git has it, for this reason, and that was tried.
-    Held(&'a str),
+    Held(&'a Held),
     /// To be applied.
     Differs,
 }
@@ -170,13 +170,16 @@ impl Step<'_> {
                     continue;
                 }
                 Standing::OfOther(other) => {
-                    let held = format!("it is from the GitSource `{other}`");
+                    let held = Held {
+                        what: format!("it is from the GitSource `{other}`"),
+                        is_left: true,
+                    };
                     self.outcome.held.insert(key.clone(), held);
                     self.outcome.inventory.remove(&entry(key));
                     continue;
                 }
                 Standing::Held(held) => {
-                    self.outcome.held.insert(key.clone(), held.to_owned());
+                    self.outcome.held.insert(key.clone(), held.clone());
                 }
                 Standing::Same => {}
             }
