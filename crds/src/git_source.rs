@@ -181,6 +181,9 @@ pub struct GitSourceStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub applying_revision: Option<String>,
+    /// What is applied, and who has signed the newest revision that changed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<AppliedContent>,
     /// How many resources it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<u32>,
@@ -190,4 +193,18 @@ pub struct GitSourceStatus {
     #[schemars(length(max = 4096), inner(length(max = 512)))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub inventory: Vec<String>,
+}
+
+/// What a source applies, whatever else its revisions have.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AppliedContent {
+    /// Tells it from any other: `sha256:…`.
+    #[schemars(length(max = 128))]
+    pub digest: String,
+    /// Who has signed the newest revision that changed it, where signatures are verified: they do not
+    /// approve what it changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub signer: Option<String>,
 }

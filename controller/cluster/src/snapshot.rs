@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use diarchy_core::resource::Kind;
-use diarchy_crds::{CoManagementPolicy, DeviceGroup, Fleet, WorkloadAssignment};
+use diarchy_crds::{CoManagementPolicy, DeviceGroup, Fleet, GitSource, WorkloadAssignment};
 use kube::Resource;
 
 use crate::objects::{Guarded, Objects};
@@ -26,6 +26,8 @@ pub struct Snapshot {
     pub policies: All<CoManagementPolicy>,
     /// The assignments.
     pub assignments: All<WorkloadAssignment>,
+    /// The sources, which are not carried out themselves.
+    pub sources: All<GitSource>,
 }
 
 impl Snapshot {
@@ -36,10 +38,11 @@ impl Snapshot {
             groups: objects.groups.all(),
             policies: objects.policies.all(),
             assignments: objects.assignments.all(),
+            sources: objects.sources.all(),
         }
     }
 
-    /// The versions of everything, by namespace.
+    /// The versions of everything that is carried out, by namespace.
     pub fn versions(&self) -> BTreeMap<String, BTreeMap<Key, Version>> {
         let mut versions = BTreeMap::new();
         collect(&self.fleets, Kind::Fleet, &mut versions);

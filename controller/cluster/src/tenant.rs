@@ -1,6 +1,7 @@
 //! A namespace's objects together: what decisions need, and what is wrong with whom.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use diarchy_core::code::Code;
 use diarchy_core::desired::{self, Desired, Force, FrozenBy, Header, Named, Resources};
@@ -9,7 +10,9 @@ use diarchy_core::finding::{Finding, Origin, Severity};
 use diarchy_core::resource::{Kind, ObjectName};
 use diarchy_crds::fleet::FleetSpec;
 use diarchy_crds::manifest::PAUSED;
-use diarchy_crds::{CoManagementPolicy, DeviceGroup, Fleet, GitKind, Manifest, WorkloadAssignment};
+use diarchy_crds::{
+    CoManagementPolicy, DeviceGroup, Fleet, GitKind, GitSource, Manifest, WorkloadAssignment,
+};
 use diarchy_git::LoadedFleet;
 use diarchy_operator::fleet_loop::Revision;
 use diarchy_operator::revert::Existing;
@@ -18,6 +21,7 @@ use kube::{Resource, ResourceExt as _};
 
 use crate::objects::Guarded;
 use crate::snapshot::Snapshot;
+use crate::sources::signers;
 
 /// One object, by kind and name.
 pub type Key = (Kind, ObjectName);
@@ -51,6 +55,8 @@ pub struct TenantFleet {
     pub source_revision: Option<String>,
     /// The assignments that exist.
     pub existing: Existing,
+    /// Who has signed what its sources have applied of it.
+    pub signers: BTreeSet<String>,
 }
 
 /// Which version of an object was looked at.
@@ -118,7 +124,7 @@ pub fn assemble(there: &Snapshot, namespace: &str) -> Tenant {
         .iter()
         .filter_map(|one| Some((one.name_any(), one.0.as_ref().ok()?.spec.clone())))
         .collect();
-    assembly.finish(&specs)
+    assembly.finish(&specs, &there.sources)
 }
 
 /// A tenant in the making.
@@ -204,7 +210,11 @@ impl Assembly {
     }
 
     /// Judges everything together. What is wrong stands still.
-    fn finish(mut self, specs: &BTreeMap<String, FleetSpec>) -> Tenant {
+    fn finish(
+        mut self,
+        specs: &BTreeMap<String, FleetSpec>,
+        sources: &[Arc<Guarded<GitSource>>],
+    ) -> Tenant {
         let assembled = desired::assemble(std::mem::take(&mut self.resources));
         self.findings.extend(assembled.findings);
         for finding in &self.findings {
@@ -235,6 +245,7 @@ impl Assembly {
                 revision: self.tenant.revision(&desired),
                 source_revision: None,
                 existing: self.tenant.existing(&desired),
+                signers: signers(sources, Tenant::of_fleet(&desired)),
                 loaded: LoadedFleet {
                     desired,
                     spec: spec.clone(),
@@ -259,7 +270,7 @@ impl TenantFleet {
 
 impl Tenant {
     /// The objects that a pass over `desired` reports of.
-    fn of_fleet(desired: &Desired) -> impl Iterator<Item = Key> + '_ {
+    pub fn of_fleet(desired: &Desired) -> impl Iterator<Item = Key> + '_ {
         let name = |kind: Kind| move |name: &ObjectName| (kind, name.clone());
         let policy = desired.policy.iter().map(|policy| &policy.name);
         let groups = desired.groups.iter().map(|group| &group.name);

@@ -11,7 +11,7 @@ use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
 
 use super::content::{Resource, complete};
-use super::difference::{REVISION, Removal, SIGNER, SOURCE, is_own};
+use super::difference::{REVISION, Removal, SOURCE, is_own};
 use super::error::SourceError;
 use super::field_managers::{self, HeldField, MANAGER};
 use super::{field_path, impersonation};
@@ -195,20 +195,11 @@ impl<'a> Writer<'a> {
         })
     }
 
-    /// Says in a fleet which revision is in force for it, and who has signed that.
-    pub async fn stamp(
-        &self,
-        fleet: &ObjectName,
-        revision: &str,
-        signer: Option<&str>,
-    ) -> Result<(), SourceError> {
+    /// Says in a fleet which revision is in force for it.
+    pub async fn stamp(&self, fleet: &ObjectName, revision: &str) -> Result<(), SourceError> {
         let key = (Kind::Fleet, fleet.clone());
         let mut body = head(&key);
-        body["metadata"]["annotations"] = match signer {
-            Some(signer) => json!({ REVISION: revision, SIGNER: signer }),
-            // One that was written before goes.
-            None => json!({ REVISION: revision }),
-        };
+        body["metadata"]["annotations"] = json!({ REVISION: revision });
         let options = PatchParams::apply(STAMP).force();
         let written = self.patch(&key, &options, &Patch::Apply(&body)).await;
         written.map_err(|answer| self.refused(&key, "patch", answer))?;

@@ -217,22 +217,19 @@ impl Look<'_> {
     }
 
     /// What differs between git and the cluster now; `before` is what was known of the source.
-    pub fn plan(&self, content: Arc<Content>, before: &GitSourceStatus) -> Work {
+    pub fn plan(&self, content: Arc<Content>, before: GitSourceStatus) -> Work {
         let source = &self.wanted.name;
-        let inventory = &before.inventory;
         let live = live::of_namespace(&self.shared.objects, &source.namespace);
         let removals = if self.spec.prune {
-            removals(inventory, &content, &live, source)
+            removals(&before.inventory, &content, &live, source)
         } else {
             Vec::new()
         };
-        let inventory = inventory.iter().cloned().collect();
         Work {
             content,
             live,
             removals,
-            inventory,
-            half: before.applying_revision.clone(),
+            before,
         }
     }
 

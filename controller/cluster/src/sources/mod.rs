@@ -18,6 +18,7 @@ mod live;
 mod look;
 mod mirrors;
 mod recall;
+mod signed;
 mod status;
 mod task;
 mod wanted;
@@ -34,9 +35,10 @@ use crate::holds::Holds;
 use crate::objects::Objects;
 use crate::statuses::Reporter;
 
-pub(crate) use difference::{REVISION, SIGNER};
+pub(crate) use difference::REVISION;
 pub(crate) use half::half_applied;
 pub(crate) use held::Sources;
+pub(crate) use signed::signers;
 
 /// What sources are fetched with.
 pub struct SourceSetup {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_core::code::Code;
 use diarchy_core::consequence::Consequence;
-use diarchy_crds::git_source::{GitSourceStatus, MAX_INVENTORY};
+use diarchy_crds::git_source::{AppliedContent, GitSourceStatus, MAX_INVENTORY};
 use diarchy_operator::condition::{ConditionKind, Truth, merge};
 use jiff::Timestamp;
 
@@ -31,6 +31,21 @@ pub struct Outcome {
     pub error: Option<SourceError>,
     /// The revision of which only a part is in the cluster.
     pub half: Option<String>,
+    /// What is in the cluster, and who has signed it.
+    pub signed: Option<AppliedContent>,
+}
+
+impl Outcome {
+    /// A look that came to nothing: everything is as it was before.
+    pub fn failed(before: &GitSourceStatus, error: SourceError) -> Self {
+        Self {
+            inventory: before.inventory.iter().cloned().collect(),
+            half: before.applying_revision.clone(),
+            signed: before.content.clone(),
+            error: Some(error),
+            ..Self::default()
+        }
+    }
 }
 
 /// A revision that is in force.
@@ -71,6 +86,7 @@ impl About<'_> {
             resources: before.resources,
             inventory: difference::inventory(outcome.inventory.clone()),
             applying_revision: outcome.half.clone(),
+            content: outcome.signed.clone(),
             ..GitSourceStatus::default()
         };
         if let Some(applied) = &outcome.applied {
@@ -80,12 +96,13 @@ impl About<'_> {
         self.complete(status)
     }
 
-    /// The status while `revision` is being applied; `changes` says whether that writes anything that
-    /// is carried out in its turn.
-    pub fn during(&self, revision: &str, changes: bool) -> GitSourceStatus {
+    /// The status while `revision` is being applied; `changes` is what is in the cluster then, where
+    /// anything is written that is carried out in its turn.
+    pub fn during(&self, revision: &str, changes: Option<AppliedContent>) -> GitSourceStatus {
         let mut status = self.before.clone();
-        if changes {
+        if changes.is_some() {
             status.applying_revision = Some(revision.to_owned());
+            status.content = changes;
         }
         // What is tried again was announced before.
         if self.before.last_attempted_revision.as_deref() == Some(revision) {
@@ -260,6 +277,13 @@ mod tests {
         }
     }
 
+    fn content() -> AppliedContent {
+        AppliedContent {
+            digest: "sha256:00".to_owned(),
+            signer: Some("megan".to_owned()),
+        }
+    }
+
     fn brief(status: &GitSourceStatus) -> Vec<String> {
         let conditions = status.conditions.iter();
         conditions
@@ -352,36 +376,35 @@ mod tests {
     #[test]
     fn while_a_revision_is_applied_the_last_one_still_is_ready() {
         let before = about(&GitSourceStatus::default()).after(&applied(1));
-        let status = about(&before).during("main@sha1:2", true);
+        let status = about(&before).during("main@sha1:2", Some(content()));
         assert_eq!(
             brief(&status),
             ["Ready=True Applied", "Reconciling=True Applying"]
         );
         let done = about(&status).after(&applied(1));
         assert_eq!(brief(&done), ["Ready=True Applied"]);
-        let first = about(&GitSourceStatus::default()).during("main@sha1:1", true);
+        let first = about(&GitSourceStatus::default()).during("main@sha1:1", Some(content()));
         assert_eq!(brief(&first), ["Reconciling=True Applying"]);
     }
 
     #[test]
     fn that_only_a_part_is_applied_is_known_until_all_of_it_is() {
         let whole = about(&GitSourceStatus::default()).after(&applied(1));
-        let begun = about(&whole).during("main@sha1:2", true);
+        let begun = about(&whole).during("main@sha1:2", Some(content()));
         assert_eq!(begun.applying_revision.as_deref(), Some("main@sha1:2"));
+        assert_eq!(begun.content, Some(content()));
         assert_eq!(
             about(&begun).stopped().applying_revision,
             begun.applying_revision
         );
-        let broken = Outcome {
-            attempted: begun.last_attempted_revision.clone(),
-            half: begun.applying_revision.clone(),
-            error: Some(unreachable()),
-            ..Outcome::default()
-        };
+        let broken = Outcome::failed(&begun, unreachable());
         let broken = about(&begun).after(&broken);
         assert_eq!(broken.applying_revision, begun.applying_revision);
         // Tried again, nothing else is said.
-        assert_eq!(about(&broken).during("main@sha1:2", true), broken);
+        assert_eq!(
+            about(&broken).during("main@sha1:2", Some(content())),
+            broken
+        );
         for condition in &broken.conditions {
             assert!(
                 condition
@@ -390,12 +413,12 @@ mod tests {
             );
         }
         // The next one may be refused before anything of it is applied.
-        let after = about(&broken).during("main@sha1:3", false);
+        let after = about(&broken).during("main@sha1:3", None);
         assert_eq!(after.applying_revision, begun.applying_revision);
         assert_eq!(about(&broken).after(&applied(1)).applying_revision, None);
         // One that has nothing new for the cluster begins nothing.
         assert_eq!(
-            about(&whole).during("main@sha1:2", false).applying_revision,
+            about(&whole).during("main@sha1:2", None).applying_revision,
             None
         );
     }

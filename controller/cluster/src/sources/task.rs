@@ -121,7 +121,7 @@ impl SourceLoop<'_> {
         };
         let error = match fetched {
             Ok(content) => {
-                let work = look.plan(content, &self.before());
+                let work = look.plan(content, self.before());
                 let outcome = match self.begin(now, &work).await {
                     Ok(()) => look.carry_out(work, &mut self.memory).await,
                     Err(error) => work.failed(error),
@@ -188,7 +188,8 @@ impl SourceLoop<'_> {
         let before = self.before();
         let revision = &work.content.revision;
         let changes = work.changes(&now.name.name, &self.memory.tried);
-        let status = about(now, &before).during(revision, changes);
+        let signed = changes.then(|| work.signed());
+        let status = about(now, &before).during(revision, signed);
         match self.write(now, before, status).await {
             Err(error) if changes => Err(error),
             _ => Ok(()),
@@ -196,13 +197,9 @@ impl SourceLoop<'_> {
     }
 
     async fn report_error(&mut self, now: &Wanted, error: SourceError, attempted: Option<String>) {
-        let before = self.before();
         let outcome = Outcome {
             attempted,
-            inventory: before.inventory.into_iter().collect(),
-            error: Some(error),
-            half: before.applying_revision,
-            ..Outcome::default()
+            ..Outcome::failed(&self.before(), error)
         };
         self.report(now, Some(outcome)).await;
     }

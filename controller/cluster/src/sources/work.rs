@@ -1,15 +1,17 @@
 //! What differs between git and the cluster, and how it is made the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use diarchy_core::resource::{Kind, ObjectName};
+use diarchy_crds::git_source::{AppliedContent, GitSourceStatus};
 
 use super::apply::{self, Held, Writer};
 use super::content::{Content, Resource};
-use super::difference::{REVISION, Removal, SIGNER, entry, is_as_written, other_source};
+use super::difference::{REVISION, Removal, entry, is_as_written, other_source};
 use super::error::SourceError;
 use super::live::LiveObjects;
+use super::signed;
 use super::status::{InForce, Outcome};
 use crate::tenant::Key;
 
@@ -32,10 +34,8 @@ pub struct Work {
     pub live: LiveObjects,
     /// What is to be removed in the end.
     pub removals: Vec<Removal>,
-    /// What the source has in the cluster, as far as is known.
-    pub inventory: BTreeSet<String>,
-    /// The revision of which only a part is in the cluster until now.
-    pub half: Option<String>,
+    /// What was known of the source before.
+    pub before: GitSourceStatus,
 }
 
 /// How an object is, beside git.
@@ -53,13 +53,16 @@ enum Standing<'a> {
 impl Work {
     /// Nothing of it was done.
     pub fn failed(self, error: SourceError) -> Outcome {
+        let attempted = Some(self.content.revision.clone());
         Outcome {
-            attempted: Some(self.content.revision.clone()),
-            inventory: self.inventory,
-            error: Some(error),
-            half: self.half,
-            ..Outcome::default()
+            attempted,
+            ..Outcome::failed(&self.before, error)
         }
+    }
+
+    /// What is in the cluster when this is carried out, and who has signed it.
+    pub fn signed(&self) -> AppliedContent {
+        signed::applied(&self.content, self.before.content.as_ref())
     }
 
     /// Whether something is to be written that was not tried before.
@@ -96,9 +99,11 @@ impl Work {
     /// Applies what differs, stage by stage, and then removes what git has no more.
     pub async fn carry_out(self, writer: &Writer<'_>, tried: &mut Tried) -> Outcome {
         let content = &self.content;
+        let changes = self.changes(&writer.source.name, tried);
         let mut outcome = Outcome {
             attempted: Some(content.revision.clone()),
-            inventory: self.inventory.clone(),
+            inventory: self.before.inventory.iter().cloned().collect(),
+            signed: Some(self.signed()),
             ..Outcome::default()
         };
         let mut step = Step {
@@ -115,13 +120,13 @@ impl Work {
                 });
             }
             Err(error) => {
-                let is_half = writer.has_written();
-                outcome.half = if is_half {
-                    Some(content.revision.clone())
-                } else {
-                    self.half.clone()
-                };
                 outcome.error = Some(error);
+                if changes && writer.has_written() {
+                    outcome.half = Some(content.revision.clone());
+                } else {
+                    outcome.half.clone_from(&self.before.applying_revision);
+                    outcome.signed.clone_from(&self.before.content);
+                }
             }
         }
         outcome
@@ -219,17 +224,13 @@ impl Step<'_> {
         }
     }
 
-    /// Says in a fleet which revision is in force for it, and who has signed that, when everything of
-    /// it is applied.
+    /// Says in a fleet which revision is in force for it, when everything of it is applied.
     async fn stamp(&self, fleet: &ObjectName, work: &Work) -> Result<(), SourceError> {
-        let Content {
-            revision, signer, ..
-        } = &*work.content;
+        let revision = &work.content.revision;
         let live = work.live.get(&(Kind::Fleet, fleet.clone()));
-        let written = |annotation| live.and_then(|live| live.annotations.get(annotation));
-        if written(REVISION) == Some(revision) && written(SIGNER) == signer.as_ref() {
+        if live.and_then(|live| live.annotations.get(REVISION)) == Some(revision) {
             return Ok(());
         }
-        self.writer.stamp(fleet, revision, signer.as_deref()).await
+        self.writer.stamp(fleet, revision).await
     }
 }
