@@ -93,7 +93,7 @@ impl About<'_> {
             status.last_applied_revision = Some(applied.revision.clone());
             status.resources = u32::try_from(applied.resources).ok();
         }
-        self.complete(status)
+        self.answered(status)
     }
 
     /// The status while `revision` is being applied; `changes` is what is in the cluster then, where
@@ -126,7 +126,15 @@ impl About<'_> {
 
     /// The status of a source that is stopped: what was true of it still is.
     pub fn stopped(&self) -> GitSourceStatus {
-        self.complete(self.before.clone())
+        self.answered(self.before.clone())
+    }
+
+    /// A status in which everything is done that was asked for.
+    fn answered(&self, mut status: GitSourceStatus) -> GitSourceStatus {
+        let before = &self.before.last_handled_reconcile_at;
+        let asked = self.requested.map(ToOwned::to_owned);
+        status.last_handled_reconcile_at = asked.or_else(|| before.clone());
+        self.complete(status)
     }
 
     fn complete(&self, mut status: GitSourceStatus) -> GitSourceStatus {
@@ -134,10 +142,6 @@ impl About<'_> {
         for condition in &mut status.conditions {
             condition.observed_generation = Some(self.generation);
         }
-        status.last_handled_reconcile_at = match self.requested {
-            Some(requested) => Some(requested.to_owned()),
-            None => self.before.last_handled_reconcile_at.clone(),
-        };
         status
     }
 }
@@ -421,6 +425,26 @@ mod tests {
             about(&whole).during("main@sha1:2", None).applying_revision,
             None
         );
+    }
+
+    #[test]
+    fn who_asks_is_answered_when_it_is_done_and_not_before() {
+        let before = about(&GitSourceStatus::default()).after(&applied(1));
+        let asked = About {
+            requested: Some("now"),
+            ..about(&before)
+        };
+        let begun = asked.during("main@sha1:2", Some(content()));
+        assert_eq!(begun.last_handled_reconcile_at, None);
+        let asked = About {
+            before: &begun,
+            ..asked
+        };
+        let failed = asked.after(&Outcome::failed(&begun, unreachable()));
+        assert_eq!(failed.last_handled_reconcile_at.as_deref(), Some("now"));
+        // It stays the last that was answered.
+        let again = about(&failed).after(&applied(1));
+        assert_eq!(again.last_handled_reconcile_at.as_deref(), Some("now"));
     }
 
     #[test]
