@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -130,13 +131,11 @@ impl ApiProxy {
         }
     }
 
-    /// What a replica is given that shall come this way.
-    fn kubeconfig(&self, deployment: &Deployment<'_>) -> PathBuf {
-        let mut kubeconfig: Value =
-            serde_json::from_slice(&fs::read(&deployment.account).unwrap()).unwrap();
+    /// The kubeconfig of an account, which shall come this way.
+    fn kubeconfig(&self, account: &Path) -> PathBuf {
+        let mut kubeconfig: Value = serde_json::from_slice(&fs::read(account).unwrap()).unwrap();
         kubeconfig["clusters"] = self.way.clone();
-        let file = format!("{}.kubeconfig", deployment.home.name);
-        let file = self.folder.path().join(file);
+        let file = self.folder.path().join(account.file_name().unwrap());
         fs::write(&file, kubeconfig.to_string()).unwrap();
         file
     }
@@ -144,8 +143,15 @@ impl ApiProxy {
     /// Starts a replica that comes this way, with Leases of this length. A watch that says nothing is
     /// given up after that time too.
     pub fn start(&self, deployment: &Deployment<'_>, replica: &str, lease: &str) -> Controller {
-        let mut command = deployment.command_with_lease(replica, lease);
-        Controller::start(command.env("KUBECONFIG", self.kubeconfig(deployment)))
+        self.start_command(&mut deployment.command_with_lease(replica, lease))
+    }
+
+    /// Starts what this command runs, and has it come this way.
+    pub fn start_command(&self, command: &mut Command) -> Controller {
+        let mut set = command.get_envs();
+        let account = set.find_map(|(name, value)| (name == "KUBECONFIG").then_some(value)?);
+        let kubeconfig = self.kubeconfig(Path::new(account.unwrap()));
+        Controller::start(command.env("KUBECONFIG", kubeconfig))
     }
 
     /// Judges by this rule from now on, what is held included.

@@ -1,10 +1,12 @@
 //! `examples/contoso` in a cluster: applied by hand, and from git over https and over ssh.
 
+use std::fs;
+
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::bench::copy;
-use crate::cluster::{MEGAN, Namespace, ok, with_definitions};
+use crate::cluster::{ADMIN, MEGAN, Namespace, ok, with_definitions};
 use crate::deployed::{Controller, Deployment, Tenant, condition};
 use crate::gitsource_bench::Bench;
 use crate::in_cluster::steady;
@@ -101,23 +103,23 @@ fn delivered(source: impl FnOnce(&Bench) -> Value) -> String {
     shown
 }
 
-/// Who has signed the newest revision does not say yes to it as well.
+/// Who has signed what changes something does not say yes to it as well: whoever signs a README after
+/// that, and whatever anybody writes into the Fleet.
 #[test]
 fn the_signer_of_a_revision_does_not_approve_it() {
     let namespace = with_definitions().namespace();
     let site = example_for(&namespace);
     let origin = Origin::empty();
     copy(site.repository.path(), &origin.tree());
-    let signing = SigningKey::new();
-    signing.sign_commits_of(&origin);
-    origin.commit("NOTES.md", "forked\n");
+    let (megans, admins) = (SigningKey::new(), SigningKey::new());
+    megans.sign_commits_of(&origin);
+    let fleet = fs::read_to_string(origin.tree().join("fleet.yaml")).unwrap();
+    origin.commit("fleet.yaml", fleet);
     let tenant = Tenant::within(namespace.clone(), &site);
     let bench = Bench::of(with_definitions(), namespace, origin);
     bench.grant("default");
-    bench.secret(
-        "signers",
-        &[("allowed_signers", &signing.allowed(MEGAN.name))],
-    );
+    let allowed = [megans.allowed(MEGAN.name), admins.allowed(ADMIN.name)];
+    bench.secret("signers", &[("allowed_signers", &allowed.join(""))]);
     let mut source = bench.source();
     source["spec"]["verify"] = json!({ "trustedKeysRef": { "name": "signers" } });
     let deployment = Deployment::of(with_definitions(), &[&tenant]);
@@ -125,11 +127,16 @@ fn the_signer_of_a_revision_does_not_approve_it() {
     command.arg("--mirrors").arg(bench.mirrors());
     let _controller = Controller::start(&mut command);
     bench.apply(&source);
-    bench.wait_for_head();
+    let first = bench.wait_for_head();
     let digest = tenant.waiting();
-    tenant.wait_for("the signer", "fleet", "contoso", |fleet| {
-        fleet["metadata"]["annotations"]["diarchy.dev/signer"] == MEGAN.name
-    });
+
+    admins.sign_commits_of(&bench.origin);
+    bench.origin.commit("README.md", "about all this\n");
+    let is_head = |status: &Value| status["lastAppliedRevision"] == bench.head();
+    let status = bench.look_until("the README is in force", is_head);
+    for annotation in ["diarchy.dev/signer-", "diarchy.dev/revision-"] {
+        bench.run(&["annotate", "fleet", "contoso", annotation]);
+    }
     let long = SignedDuration::from_hours(60);
     let mut own = tenant.approval("own", &digest, long);
     own["spec"]["approver"] = MEGAN.name.into();
@@ -145,6 +152,13 @@ fn the_signer_of_a_revision_does_not_approve_it() {
         condition(one, "Ready")["reason"] == "Taken"
     });
     tenant.wait_for("changes", "fleet", "contoso", |_| site.rules_written() > 0);
+
+    assert_eq!(first["content"]["signer"], MEGAN.name, "{first:#}");
+    assert_eq!(status["content"], first["content"]);
+    // What the other has changed is theirs.
+    bench.group("desks", "PC-1");
+    let status = bench.look_until("the group is in force", is_head);
+    assert_eq!(status["content"]["signer"], ADMIN.name, "{status:#}");
 }
 
 #[test]

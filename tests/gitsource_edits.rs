@@ -1,5 +1,6 @@
 //! What people do to objects that a source has delivered, and what it does when nobody does anything.
 
+use std::fs;
 use std::io::Write as _;
 use std::process::Stdio;
 use std::thread;
@@ -9,6 +10,9 @@ use serde_json::{Value, json};
 
 use crate::cluster::own;
 use crate::gitsource_bench::{Bench, condition, message};
+
+/// The only assignment that git has.
+const ASSIGNMENT: &str = "assignments/updates.yaml";
 
 /// Applies a document by server-side Apply as a manager of this name.
 fn apply_as(bench: &Bench, manager: &str, document: &Value) {
@@ -66,12 +70,9 @@ fn a_hand_edit_is_put_back() {
     bench.look_until("it is there again", |_| bench.objects().contains(&group));
 }
 
-#[test]
-fn what_another_manager_has_applied_is_let_be_and_told() {
-    let bench = Bench::new();
-    bench.apply(&bench.source());
-    bench.wait_for_head();
-    let console = json!({
+/// What another manager has in mind for the assignment.
+fn by_console() -> Value {
+    json!({
         "apiVersion": "diarchy.dev/v1alpha1",
         "kind": "WorkloadAssignment",
         "metadata": { "name": "updates" },
@@ -81,8 +82,27 @@ fn what_another_manager_has_applied_is_let_be_and_told() {
             "groupRef": { "name": "laptops" },
             "authority": "ConfigurationManager",
         },
-    });
+    })
+}
+
+/// Adds lines to the spec of the assignment in git.
+fn add_in_git(bench: &Bench, lines: &str) {
+    let place = bench.origin.tree().join(ASSIGNMENT);
+    let text = fs::read_to_string(place).unwrap();
+    bench
+        .origin
+        .write(ASSIGNMENT, format!("{}\n{lines}", text.trim_end()));
+}
+
+#[test]
+fn what_another_manager_has_applied_is_let_be_and_told() {
+    let bench = Bench::new();
+    bench.apply(&bench.source());
+    bench.wait_for_head();
+    let console = by_console();
     apply_as(&bench, "console", &console);
+    // What git has besides of the same resource gets through, a brake above all.
+    add_in_git(&bench, "  suspend: true\n");
     bench.group("desks", "PC-1");
     let status = bench.look_until("it is told", |status| {
         !condition(status, "Overridden").is_null()
@@ -100,6 +120,9 @@ fn what_another_manager_has_applied_is_let_be_and_told() {
         assert!(told.contains(part), "{told}");
     }
     assert_eq!(spec(&bench)["authority"], "ConfigurationManager");
+    assert_eq!(spec(&bench)["suspend"], true);
+    let in_force = format!("{} is in force: 5 resources", bench.head());
+    assert_eq!(message(&status, "Ready"), in_force);
     // It is not tried again and again.
     let versions = bench.versions();
     let again = bench.look();
@@ -119,6 +142,40 @@ fn what_another_manager_has_applied_is_let_be_and_told() {
         condition(status, "Overridden").is_null()
     });
     assert_eq!(spec(&bench)["authority"], "Intune");
+    assert_eq!(spec(&bench)["suspend"], true);
+}
+
+/// Without what the other holds, the rest may make no sense.
+#[test]
+fn what_cannot_be_applied_without_what_another_holds_is_left_as_it_is() {
+    let bench = Bench::new();
+    bench.apply(&bench.source());
+    bench.wait_for_head();
+    apply_as(&bench, "console", &by_console());
+    let before = spec(&bench);
+    add_in_git(
+        &bench,
+        "  admitWhen:\n    matchAttributes:\n      - { key: lastSync, operator: Within, values: [ 7d ] }\n",
+    );
+    bench.group("desks", "PC-1");
+    let status = bench.look_until("it is told", |status| {
+        !condition(status, "Overridden").is_null()
+    });
+    assert_eq!(spec(&bench), before);
+    let but = format!(
+        "{} is applied, but not WorkloadAssignment/updates: 5 resources",
+        bench.head()
+    );
+    assert_eq!(message(&status, "Ready"), but);
+    let told = message(&status, "Overridden");
+    for part in [
+        "spec.authority",
+        "console",
+        "is as it was",
+        "`admitWhen` is only for",
+    ] {
+        assert!(told.contains(part), "{told}");
+    }
 }
 
 /// A repository that nobody changes is looked at, and nothing else happens.

@@ -51,6 +51,7 @@ mod figures;
 mod gitsource;
 mod gitsource_bench;
 mod gitsource_edits;
+mod gitsource_half;
 mod gitsource_many;
 mod gitsource_refused;
 mod going_back;

@@ -175,6 +175,15 @@ pub struct GitSourceStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub last_applied_revision: Option<String>,
+    /// A revision that has begun to be applied and is not applied wholly; there only while that is
+    /// so. Until it is, or the source is suspended or paused, nothing that changes in the namespace
+    /// is carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub applying_revision: Option<String>,
+    /// What is applied, and who has signed the newest revision that changed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<AppliedContent>,
     /// How many resources it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<u32>,
@@ -184,4 +193,18 @@ pub struct GitSourceStatus {
     #[schemars(length(max = 4096), inner(length(max = 512)))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub inventory: Vec<String>,
+}
+
+/// What a source applies, whatever else its revisions have.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AppliedContent {
+    /// Tells it from any other: `sha256:…`.
+    #[schemars(length(max = 128))]
+    pub digest: String,
+    /// Who has signed the newest revision that changed it, where signatures are verified: they do not
+    /// approve what it changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub signer: Option<String>,
 }

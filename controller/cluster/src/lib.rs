@@ -22,6 +22,7 @@ mod plane;
 mod read_api;
 mod records;
 mod settling;
+mod snapshot;
 mod sources;
 mod statuses;
 mod supervisor;

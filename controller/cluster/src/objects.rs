@@ -192,6 +192,24 @@ async fn keep<K>(
     }
 }
 
+#[cfg(test)]
+impl Objects {
+    /// Groups, which a test brings up to date, and nothing else.
+    pub fn of_groups() -> (Self, Writer<Guarded<DeviceGroup>>) {
+        let (groups, writer) = reflector::store();
+        let objects = Self {
+            fleets: Cached(Vec::new()),
+            groups: Cached(vec![groups]),
+            policies: Cached(Vec::new()),
+            assignments: Cached(Vec::new()),
+            approvals: Cached(Vec::new()),
+            sources: Cached(Vec::new()),
+            changes: watch::channel(0).1,
+        };
+        (objects, writer)
+    }
+}
+
 /// Drops what nobody here reads and what may be larger than the object itself.
 fn strip<K: Resource<DynamicType = ()>>(object: &mut Guarded<K>) {
     object.managed_fields_mut().clear();

@@ -22,9 +22,9 @@ use crate::holds::{Holds, Thing};
 use crate::known_statuses;
 use crate::objects::Objects;
 use crate::records::Records;
-use crate::sources::SIGNER;
+use crate::sources::signers;
 use crate::statuses::{Found, Reporter};
-use crate::tenant::{Version, key};
+use crate::tenant::{Tenant, Version, key};
 use crate::wanted::Wanted;
 
 /// One fleet's control plane, for one pass.
@@ -115,8 +115,8 @@ impl FleetPlane<'_> {
         let waiting = memory.waiting.as_ref()?;
         let digest = waiting.digest.to_string();
         let now = self.clock.now();
-        let signer = self.signer();
-        let approved = self.approved(signer.as_deref());
+        let signers = self.signers();
+        let approved = self.approved(&signers);
         let counts = |approval: &Approval, expires: Timestamp| {
             let target = &approval.spec.target_ref;
             approved.may_be_approved_by(&approval.spec.approver)
@@ -151,18 +151,19 @@ impl FleetPlane<'_> {
             .max_by_key(|given| given.at)
     }
 
-    /// Who has signed the newest revision of the fleet, where its source verifies signatures.
-    fn signer(&self) -> Option<String> {
-        let uid = &self.wanted.fleet.uid;
-        let fleets = self.objects.fleets.all();
-        let fleet = fleets.iter().find(|one| one.uid().as_ref() == Some(uid))?;
-        fleet.annotations().get(SIGNER).cloned()
+    /// Who has signed what waits, and what will when it has settled, where sources verify signatures.
+    fn signers(&self) -> BTreeSet<String> {
+        let fleet = &self.wanted.fleet;
+        let objects = Tenant::of_fleet(&fleet.loaded.desired);
+        let mut all = signers(&self.objects.sources.all(), objects);
+        all.extend(fleet.signers.iter().cloned());
+        all
     }
 
-    fn approved<'s>(&'s self, signer: Option<&'s str>) -> Approved<'s> {
+    fn approved<'s>(&'s self, signers: &'s BTreeSet<String>) -> Approved<'s> {
         Approved {
             uid: &self.wanted.fleet.uid,
-            signer,
+            signers,
         }
     }
 
@@ -226,8 +227,8 @@ impl FleetPlane<'_> {
         let Some(memory) = records.known() else {
             return Ok(());
         };
-        let signer = self.signer();
-        let approved = self.approved(signer.as_deref());
+        let signers = self.signers();
+        let approved = self.approved(&signers);
         let mut found = Vec::new();
         for object in self.objects.approvals.all() {
             let Ok(decoded) = &object.0 else { continue };

@@ -18,6 +18,7 @@ use crate::fleet_task::Shared;
 use crate::holds::Thing;
 use crate::in_words;
 use crate::records::Records;
+use crate::snapshot::Snapshot;
 use crate::tenant;
 
 /// What stands for everything that is told of a fleet's devices, in access control.
@@ -103,7 +104,7 @@ impl Backend for ReadBackend {
     }
 
     async fn next(&self, fleet: &ObjectName, shown: Arc<Shown>) -> Result<PlanAnswer, String> {
-        let tenant = tenant::assemble(&self.0.objects, &fleet.namespace);
+        let tenant = tenant::assemble(&Snapshot::of(&self.0.objects), &fleet.namespace);
         let found = tenant.of_name(fleet).ok_or("it is not valid now")?;
         // Its loop has remembered everything before this is asked.
         let mut records = Records::new(self.0.client.clone(), fleet.clone(), &found.uid);
@@ -130,7 +131,7 @@ impl Backend for ReadBackend {
         if !self.0.holds.has(&estate) {
             return None;
         }
-        let tenant = tenant::assemble(&self.0.objects, &fleet.namespace);
+        let tenant = tenant::assemble(&Snapshot::of(&self.0.objects), &fleet.namespace);
         let Some(found) = tenant.of_name(fleet) else {
             let problem = tenant.problems.get(&(Kind::Fleet, fleet.clone()));
             let problem = problem.map_or("it is being deleted", String::as_str);

@@ -12,9 +12,10 @@ use crate::holds::Thing;
 use crate::loops::{LoopKey, Loops};
 use crate::orphans;
 use crate::settling::Settling;
-use crate::sources::Sources;
+use crate::snapshot::Snapshot;
+use crate::sources::{Sources, half_applied};
 use crate::statuses::Told;
-use crate::tenant::{self, Key, Tenant, Version, assemble};
+use crate::tenant::{Key, Tenant, Version, assemble};
 use crate::wanted::{Said, Wanted};
 
 /// Changes that come closer together than this are looked at together.
@@ -93,9 +94,11 @@ impl Supervisor {
     async fn look(&mut self) {
         self.is_unfinished = false;
         let objects = &self.shared.objects;
-        let there = tenant::versions(objects);
-        for namespace in self.settling.look(there, Instant::now()) {
-            let tenant = Arc::new(assemble(objects, &namespace));
+        let there = Snapshot::of(objects);
+        let half = half_applied(objects);
+        let versions = there.versions();
+        for namespace in self.settling.look(versions, &half, Instant::now()) {
+            let tenant = Arc::new(assemble(&there, &namespace));
             if tenant.versions.is_empty() {
                 self.tenants.remove(&namespace);
             } else {

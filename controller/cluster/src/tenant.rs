@@ -1,6 +1,7 @@
 //! A namespace's objects together: what decisions need, and what is wrong with whom.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use diarchy_core::code::Code;
 use diarchy_core::desired::{self, Desired, Force, FrozenBy, Header, Named, Resources};
@@ -9,14 +10,18 @@ use diarchy_core::finding::{Finding, Origin, Severity};
 use diarchy_core::resource::{Kind, ObjectName};
 use diarchy_crds::fleet::FleetSpec;
 use diarchy_crds::manifest::PAUSED;
-use diarchy_crds::{CoManagementPolicy, DeviceGroup, Fleet, GitKind, Manifest, WorkloadAssignment};
+use diarchy_crds::{
+    CoManagementPolicy, DeviceGroup, Fleet, GitKind, GitSource, Manifest, WorkloadAssignment,
+};
 use diarchy_git::LoadedFleet;
 use diarchy_operator::fleet_loop::Revision;
 use diarchy_operator::revert::Existing;
 use kube::core::object::HasSpec;
 use kube::{Resource, ResourceExt as _};
 
-use crate::objects::{Guarded, Objects};
+use crate::objects::Guarded;
+use crate::snapshot::Snapshot;
+use crate::sources::signers;
 
 /// One object, by kind and name.
 pub type Key = (Kind, ObjectName);
@@ -50,6 +55,8 @@ pub struct TenantFleet {
     pub source_revision: Option<String>,
     /// The assignments that exist.
     pub existing: Existing,
+    /// Who has signed what its sources have applied of it.
+    pub signers: BTreeSet<String>,
 }
 
 /// Which version of an object was looked at.
@@ -78,72 +85,46 @@ impl Version {
     }
 }
 
-/// The versions of everything that the loop carries out, by namespace.
-pub fn versions(objects: &Objects) -> BTreeMap<String, BTreeMap<Key, Version>> {
-    let mut versions: BTreeMap<String, BTreeMap<Key, Version>> = BTreeMap::new();
-    let mut add = |key: Key, version: Version| {
-        let of_namespace = versions.entry(key.1.namespace.clone()).or_default();
-        of_namespace.insert(key, version);
-    };
-    for object in objects.fleets.all() {
-        add(key(Kind::Fleet, &*object), Version::of(&*object));
-    }
-    for object in objects.groups.all() {
-        add(key(Kind::DeviceGroup, &*object), Version::of(&*object));
-    }
-    for object in objects.policies.all() {
-        add(
-            key(Kind::CoManagementPolicy, &*object),
-            Version::of(&*object),
-        );
-    }
-    for object in objects.assignments.all() {
-        add(
-            key(Kind::WorkloadAssignment, &*object),
-            Version::of(&*object),
-        );
-    }
-    versions
-}
-
 /// The kind and name of an object.
 pub fn key<K: Resource<DynamicType = ()>>(kind: Kind, object: &K) -> Key {
     let namespace = object.namespace().unwrap_or_default();
     (kind, ObjectName::new(namespace, object.name_any()))
 }
 
-/// Puts the objects of `namespace` together.
-pub fn assemble(objects: &Objects, namespace: &str) -> Tenant {
+/// Puts the objects of `namespace` together, as they were when the snapshot was taken.
+pub fn assemble(there: &Snapshot, namespace: &str) -> Tenant {
     let mut assembly = Assembly::default();
     let of_namespace = |found: Option<String>| found.as_deref() == Some(namespace);
-    let fleets = objects.fleets.all();
-    for object in fleets.iter().filter(|one| of_namespace(one.namespace())) {
+    let fleets = there.fleets.iter();
+    let fleets: Vec<_> = fleets.filter(|one| of_namespace(one.namespace())).collect();
+    for object in &fleets {
         assembly.add::<Fleet>(object);
     }
-    for object in objects.groups.all() {
+    for object in &there.groups {
         if of_namespace(object.namespace()) {
-            assembly.add::<DeviceGroup>(&object);
+            assembly.add::<DeviceGroup>(object);
         }
     }
-    let mut policies = objects.policies.all();
-    policies.retain(|one| of_namespace(one.namespace()));
+    let policies = there.policies.iter();
+    let mut policies: Vec<_> = policies
+        .filter(|one| of_namespace(one.namespace()))
+        .collect();
     // One for each fleet: the elder stays, the younger waits.
     policies.sort_by_key(|one| (one.creation_timestamp(), one.name_any()));
     let mut governed: BTreeMap<String, String> = BTreeMap::new();
     for object in policies {
-        assembly.add_policy(&object, &mut governed);
+        assembly.add_policy(object, &mut governed);
     }
-    for object in objects.assignments.all() {
+    for object in &there.assignments {
         if of_namespace(object.namespace()) {
-            assembly.add::<WorkloadAssignment>(&object);
+            assembly.add::<WorkloadAssignment>(object);
         }
     }
     let specs = fleets
         .iter()
-        .filter(|one| of_namespace(one.namespace()))
         .filter_map(|one| Some((one.name_any(), one.0.as_ref().ok()?.spec.clone())))
         .collect();
-    assembly.finish(&specs)
+    assembly.finish(&specs, &there.sources)
 }
 
 /// A tenant in the making.
@@ -229,7 +210,11 @@ impl Assembly {
     }
 
     /// Judges everything together. What is wrong stands still.
-    fn finish(mut self, specs: &BTreeMap<String, FleetSpec>) -> Tenant {
+    fn finish(
+        mut self,
+        specs: &BTreeMap<String, FleetSpec>,
+        sources: &[Arc<Guarded<GitSource>>],
+    ) -> Tenant {
         let assembled = desired::assemble(std::mem::take(&mut self.resources));
         self.findings.extend(assembled.findings);
         for finding in &self.findings {
@@ -260,6 +245,7 @@ impl Assembly {
                 revision: self.tenant.revision(&desired),
                 source_revision: None,
                 existing: self.tenant.existing(&desired),
+                signers: signers(sources, Tenant::of_fleet(&desired)),
                 loaded: LoadedFleet {
                     desired,
                     spec: spec.clone(),
@@ -290,7 +276,7 @@ impl Tenant {
     }
 
     /// The objects that a pass over `desired` reports of.
-    fn of_fleet(desired: &Desired) -> impl Iterator<Item = Key> + '_ {
+    pub fn of_fleet(desired: &Desired) -> impl Iterator<Item = Key> + '_ {
         let name = |kind: Kind| move |name: &ObjectName| (kind, name.clone());
         let policy = desired.policy.iter().map(|policy| &policy.name);
         let groups = desired.groups.iter().map(|group| &group.name);

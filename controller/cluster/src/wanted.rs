@@ -13,8 +13,9 @@ use kube::{Resource, ResourceExt as _};
 use crate::finalizers;
 use crate::loops;
 use crate::objects::Objects;
+use crate::snapshot::Snapshot;
 use crate::sources::REVISION;
-use crate::tenant::{self, Key, Tenant, TenantFleet, Version, key};
+use crate::tenant::{Key, Tenant, TenantFleet, Version, key};
 
 /// What the loop of one fleet is to carry out.
 #[derive(Debug, Clone)]
@@ -78,7 +79,7 @@ impl Said {
     /// What there is to heed now, by namespace.
     pub fn now(objects: &Objects) -> BTreeMap<String, Self> {
         let mut hearing = Hearing::default();
-        for (namespace, versions) in tenant::versions(objects) {
+        for (namespace, versions) in Snapshot::of(objects).versions() {
             hearing.of(&namespace).versions = versions;
         }
         for object in objects.fleets.all() {

@@ -1,6 +1,7 @@
 //! Writes what git has into the namespace, with the rights of its service account and no others.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use diarchy_core::resource::{Kind, ObjectName};
 use futures::StreamExt as _;
@@ -10,10 +11,10 @@ use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
 
 use super::content::{Resource, complete};
-use super::difference::{REVISION, Removal, SIGNER, SOURCE, is_own};
+use super::difference::{REVISION, Removal, SOURCE, is_own};
 use super::error::SourceError;
-use super::field_managers::{self, MANAGER};
-use super::impersonation;
+use super::field_managers::{self, HeldField, MANAGER};
+use super::{field_path, impersonation};
 use crate::holds::{Holds, Thing};
 use crate::statuses::resource;
 use crate::tenant::Key;
@@ -27,14 +28,12 @@ const STAMP: &str = "diarchy-source-revision";
 
 /// Writes for one source.
 pub struct Writer<'a> {
-    /// With the rights of `account`.
-    pub client: Client,
-    /// The service account.
-    pub account: &'a ObjectName,
+    client: Client,
+    account: &'a ObjectName,
     /// The source.
     pub source: &'a ObjectName,
-    /// What this replica holds.
-    pub holds: &'a Holds,
+    holds: &'a Holds,
+    has_written: AtomicBool,
 }
 
 /// How an object was applied.
@@ -45,10 +44,63 @@ pub struct Applied {
     /// The version that was seen last.
     pub version: String,
     /// What others hold of it, so that it is not as git has it.
-    pub held: Option<String>,
+    pub held: Option<Held>,
 }
 
-impl Writer<'_> {
+/// That an object is not as git has it because of others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// What others hold of it.
+    pub what: String,
+    /// Whether nothing of it was applied.
+    pub is_left: bool,
+}
+
+/// What is applied of an object: everything but what others hold.
+struct Part {
+    body: Value,
+    fields: Vec<HeldField>,
+}
+
+impl Part {
+    /// Leaves these fields out. Whether that can be done: not where one is an item of a list.
+    fn leave_out(&mut self, fields: Vec<HeldField>) -> bool {
+        let can = fields
+            .iter()
+            .all(|field| field_path::take_out(&mut self.body, &field.path));
+        self.fields.extend(fields);
+        can
+    }
+
+    /// What others hold, in words.
+    fn told(&self) -> Option<String> {
+        let told: Vec<String> = self.fields.iter().map(ToString::to_string).collect();
+        (!told.is_empty()).then(|| told.join(", "))
+    }
+}
+
+impl<'a> Writer<'a> {
+    /// One that writes for `source` with `client`, which has the rights of `account`.
+    pub const fn new(
+        client: Client,
+        account: &'a ObjectName,
+        source: &'a ObjectName,
+        holds: &'a Holds,
+    ) -> Self {
+        Self {
+            client,
+            account,
+            source,
+            holds,
+            has_written: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether anything was written, or may have been: not every answer arrives.
+    pub fn has_written(&self) -> bool {
+        self.has_written.load(Ordering::Relaxed)
+    }
+
     /// Applies each of `resources`. Each has an outcome of its own, in their order.
     pub async fn apply_all(&self, resources: &[&Resource]) -> Vec<Result<Applied, SourceError>> {
         let applies: Vec<_> = resources.iter().map(|one| self.apply(one)).collect();
@@ -60,24 +112,15 @@ impl Writer<'_> {
 
     async fn apply(&self, wanted: &Resource) -> Result<Applied, SourceError> {
         let key = &wanted.key;
-        let body = self.body(wanted);
-        let gentle = PatchParams::apply(MANAGER);
-        let mut written = self.patch(key, &gentle, &Patch::Apply(&body)).await;
-        if let Err(Answer::Api(refusal)) = &written
-            && field_managers::is_conflict(refusal)
-        {
-            if let Some(held) = field_managers::applied_by_others(refusal) {
-                return Ok(Applied {
-                    key: key.clone(),
-                    version: self.version(key).await?,
-                    held: Some(held),
-                });
-            }
-            let forced = gentle.clone().force();
-            written = self.patch(key, &forced, &Patch::Apply(&body)).await;
-        }
+        let mut part = Part {
+            body: self.body(wanted),
+            fields: Vec::new(),
+        };
+        let mut object = match self.offer(key, &mut part).await {
+            Ok(object) => object,
+            Err(answer) => return self.left(key, part, answer).await,
+        };
         let refused = |answer| self.refused(key, "patch", answer);
-        let mut object = written.map_err(refused)?;
         if differs(wanted, &object)
             && let Some(entries) = field_managers::taken_over(object.managed_fields())
         {
@@ -88,34 +131,75 @@ impl Writer<'_> {
             let plain = PatchParams::default();
             let taken = self.patch(key, &plain, &Patch::Merge(&account)).await;
             taken.map_err(refused)?;
-            let again = self.patch(key, &gentle, &Patch::Apply(&body)).await;
+            let gentle = PatchParams::apply(MANAGER);
+            let again = self.patch(key, &gentle, &Patch::Apply(&part.body)).await;
             object = again.map_err(refused)?;
         }
-        let held = differs(wanted, &object).then(|| {
+        let others = || {
             let others = field_managers::others(object.managed_fields());
             format!("a part of the spec is held by {}", others.join(", "))
-        });
+        };
+        let differs = || differs(wanted, &object).then(others);
+        let what = part.told().or_else(differs);
         Ok(Applied {
             key: key.clone(),
             version: object.resource_version().unwrap_or_default(),
-            held,
+            held: what.map(|what| Held {
+                what,
+                is_left: false,
+            }),
         })
     }
 
-    /// Says in a fleet which revision is in force for it, and who has signed that.
-    pub async fn stamp(
-        &self,
-        fleet: &ObjectName,
-        revision: &str,
-        signer: Option<&str>,
-    ) -> Result<(), SourceError> {
+    /// Applies as much of an object as others let be. What somebody has only edited is put back.
+    async fn offer(&self, key: &Key, part: &mut Part) -> Result<DynamicObject, Answer> {
+        let gentle = PatchParams::apply(MANAGER);
+        loop {
+            let written = self.patch(key, &gentle, &Patch::Apply(&part.body)).await;
+            let refusal = match written {
+                Err(Answer::Api(refusal)) if field_managers::is_conflict(&refusal) => refusal,
+                other => return other,
+            };
+            let fields = field_managers::applied_by_others(&refusal);
+            if fields.is_empty() {
+                let forced = gentle.force();
+                return self.patch(key, &forced, &Patch::Apply(&part.body)).await;
+            }
+            // Each time there is less to say, so that this ends.
+            if !part.leave_out(fields) {
+                return Err(Answer::Api(refusal));
+            }
+        }
+    }
+
+    /// What was not applied at all because of what others hold of it. Anything else is an error.
+    async fn left(&self, key: &Key, part: Part, answer: Answer) -> Result<Applied, SourceError> {
+        let (Some(fields), Answer::Api(refusal)) = (part.told(), &answer) else {
+            return Err(self.refused(key, "patch", answer));
+        };
+        let what = if field_managers::is_conflict(refusal) {
+            format!("{fields}; the rest cannot be applied without that, and is as it was")
+        } else if refusal.is_invalid() || refusal.code == 400 {
+            let detail = &refusal.message;
+            format!("{fields}; the rest is not taken without that, and is as it was: {detail}")
+        } else {
+            return Err(self.refused(key, "patch", answer));
+        };
+        Ok(Applied {
+            key: key.clone(),
+            version: self.version(key).await?,
+            held: Some(Held {
+                what,
+                is_left: true,
+            }),
+        })
+    }
+
+    /// Says in a fleet which revision is in force for it.
+    pub async fn stamp(&self, fleet: &ObjectName, revision: &str) -> Result<(), SourceError> {
         let key = (Kind::Fleet, fleet.clone());
         let mut body = head(&key);
-        body["metadata"]["annotations"] = match signer {
-            Some(signer) => json!({ REVISION: revision, SIGNER: signer }),
-            // One that was written before goes.
-            None => json!({ REVISION: revision }),
-        };
+        body["metadata"]["annotations"] = json!({ REVISION: revision });
         let options = PatchParams::apply(STAMP).force();
         let written = self.patch(&key, &options, &Patch::Apply(&body)).await;
         written.map_err(|answer| self.refused(&key, "patch", answer))?;
@@ -140,7 +224,7 @@ impl Writer<'_> {
             ..DeleteParams::default()
         };
         let api = self.api(key);
-        match self.send(api.delete(&key.1.name, &options)).await {
+        match self.write(api.delete(&key.1.name, &options)).await {
             Ok(_) => Ok(()),
             // It is gone, or another of its name has taken its place.
             Err(Answer::Api(answer)) if answer.is_not_found() || answer.is_conflict() => Ok(()),
@@ -180,7 +264,16 @@ impl Writer<'_> {
         patch: &Patch<&Value>,
     ) -> Result<DynamicObject, Answer> {
         let api = self.api(key);
-        self.send(api.patch(&key.1.name, options, patch)).await
+        self.write(api.patch(&key.1.name, options, patch)).await
+    }
+
+    /// Sends a write, and takes note of whether it has had an effect, or may have had.
+    async fn write<T>(&self, request: impl Future<Output = kube::Result<T>>) -> Result<T, Answer> {
+        let answer = self.send(request).await;
+        if answer.as_ref().err().is_none_or(Answer::may_be_written) {
+            self.has_written.store(true, Ordering::Relaxed);
+        }
+        answer
     }
 
     /// Sends a request, if it will have ended before the hold does.
@@ -287,6 +380,17 @@ enum Answer {
     NotHolder,
     Api(Box<Status>),
     Other(String),
+}
+
+impl Answer {
+    /// Whether what was asked for may have been done all the same.
+    fn may_be_written(&self) -> bool {
+        match self {
+            Self::NotHolder => false,
+            Self::Api(status) => !(400..500).contains(&status.code),
+            Self::Other(_) => true,
+        }
+    }
 }
 
 impl From<kube::Error> for Answer {

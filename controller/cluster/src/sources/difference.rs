@@ -15,9 +15,6 @@ pub const SOURCE: &str = "diarchy.dev/source";
 /// The annotation of a fleet that says which revision is in force for it: `main@sha1:…`.
 pub const REVISION: &str = "diarchy.dev/revision";
 
-/// The annotation of a fleet that says who has signed that revision, where signatures are verified.
-pub const SIGNER: &str = "diarchy.dev/signer";
-
 /// Whether the cluster has `resource` just as git does.
 ///
 /// Labels and annotations that others have added stay theirs.
@@ -36,7 +33,7 @@ pub fn is_as_written(resource: &Resource, live: &Live, source: &str) -> bool {
 
 /// Whether an annotation is written here, whatever git says.
 pub fn is_own(annotation: &str) -> bool {
-    [SOURCE, REVISION, SIGNER].contains(&annotation)
+    [SOURCE, REVISION].contains(&annotation)
 }
 
 /// Whether an object is from `source`.

@@ -3,6 +3,8 @@
 //! Everybody who writes is a field manager. One that used server-side Apply has said what it wants to
 //! hold, and is let be. One that only edited has not: git's word goes before it.
 
+use std::fmt;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
 use kube::core::Status;
 use serde_json::{Map, Value};
@@ -12,24 +14,43 @@ pub const MANAGER: &str = "diarchy-source";
 
 const SPEC: &str = "f:spec";
 
-/// The fields that others have applied and that an apply would change, in words; none if all were
-/// only edited.
+/// A field that somebody else has applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldField {
+    /// Where it is, in the server's words: `.spec.priority`.
+    pub path: String,
+    /// By whom.
+    pub by: String,
+}
+
+impl fmt::Display for HeldField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let field = self.path.trim_start_matches('.');
+        write!(f, "{field} is held by {}", self.by)
+    }
+}
+
+/// The fields that others have applied and that an apply would change; none if all were only edited.
 ///
 /// `refusal` is the server's answer to an apply without force. For a field that was edited it says
 /// how and when (`using`), for one that was applied only by whom.
-pub fn applied_by_others(refusal: &Status) -> Option<String> {
+pub fn applied_by_others(refusal: &Status) -> Vec<HeldField> {
     let causes = refusal.details.as_ref().map(|details| &details.causes[..]);
-    let held: Vec<String> = causes
-        .unwrap_or_default()
-        .iter()
-        .filter(|cause| !cause.message.contains("\" using "))
-        .map(|cause| {
-            let field = cause.field.trim_start_matches('.');
-            let by = cause.message.trim_start_matches("conflict with ");
-            format!("{field} is held by {by}")
-        })
-        .collect();
-    (!held.is_empty()).then(|| held.join(", "))
+    let mut fields: Vec<HeldField> = Vec::new();
+    for cause in causes.unwrap_or_default() {
+        if cause.message.contains("\" using ") {
+            continue;
+        }
+        let by = cause.message.trim_start_matches("conflict with ");
+        match fields.iter_mut().find(|field| field.path == cause.field) {
+            Some(field) => field.by = format!("{} and {by}", field.by),
+            None => fields.push(HeldField {
+                path: cause.field.clone(),
+                by: by.to_owned(),
+            }),
+        }
+    }
+    fields
 }
 
 /// Whether this is the refusal of an apply because of fields of others.
@@ -140,10 +161,18 @@ mod tests {
             "conflict with \"kubectl-edit\" using diarchy.dev/v1alpha1 at 2026-11-25T10:00:00Z";
         let apply = "conflict with \"console\"";
         assert!(is_conflict(&refusal(&[edit])));
-        assert_eq!(applied_by_others(&refusal(&[edit])), None);
+        assert_eq!(applied_by_others(&refusal(&[edit])), []);
+        let held = |messages: &[&str]| -> Vec<String> {
+            let fields = applied_by_others(&refusal(messages));
+            fields.iter().map(ToString::to_string).collect()
+        };
+        let by_console = "spec.priority is held by \"console\"";
+        assert_eq!(held(&[edit, apply]), [by_console]);
+        // A field may have several holders.
+        let another = "conflict with \"other\"";
         assert_eq!(
-            applied_by_others(&refusal(&[edit, apply])).unwrap(),
-            "spec.priority is held by \"console\""
+            held(&[apply, another]),
+            [format!("{by_console} and \"other\"")]
         );
         assert!(!is_conflict(&refusal(&[])));
     }

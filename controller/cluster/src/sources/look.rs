@@ -6,7 +6,7 @@ use std::sync::Arc;
 use diarchy_core::code::Code;
 use diarchy_core::finding::Severity;
 use diarchy_core::resource::ObjectName;
-use diarchy_crds::git_source::GitSourceSpec;
+use diarchy_crds::git_source::{GitSourceSpec, GitSourceStatus};
 use diarchy_crds::reference::LocalRef;
 use diarchy_fleet::endpoints::{NamedAddress, Protocol};
 use diarchy_git::signature::{self, Signer, TrustedKeys};
@@ -35,7 +35,8 @@ pub struct Memory {
     mirror: Option<PathBuf>,
     /// What was read last, by commit and folder.
     read: Option<(String, String, Arc<Content>)>,
-    tried: Tried,
+    /// What was applied and differs all the same.
+    pub tried: Tried,
 }
 
 /// One look.
@@ -215,21 +216,20 @@ impl Look<'_> {
         })
     }
 
-    /// What differs between git and the cluster now.
-    pub fn plan(&self, content: Arc<Content>, inventory: &[String]) -> Work {
+    /// What differs between git and the cluster now; `before` is what was known of the source.
+    pub fn plan(&self, content: Arc<Content>, before: GitSourceStatus) -> Work {
         let source = &self.wanted.name;
         let live = live::of_namespace(&self.shared.objects, &source.namespace);
         let removals = if self.spec.prune {
-            removals(inventory, &content, &live, source)
+            removals(&before.inventory, &content, &live, source)
         } else {
             Vec::new()
         };
-        let inventory = inventory.iter().cloned().collect();
         Work {
             content,
             live,
             removals,
-            inventory,
+            before,
         }
     }
 
@@ -240,12 +240,7 @@ impl Look<'_> {
             let error = SourceError::Internal(format!("{account} is no account"));
             return work.failed(error);
         };
-        let writer = Writer {
-            client,
-            account: &account,
-            source: &self.wanted.name,
-            holds: &self.shared.holds,
-        };
+        let writer = Writer::new(client, &account, &self.wanted.name, &self.shared.holds);
         work.carry_out(&writer, &mut memory.tried).await
     }
 }

@@ -10,11 +10,15 @@ mod difference;
 mod error;
 mod events;
 mod field_managers;
+mod field_path;
+mod half;
 mod held;
 mod impersonation;
 mod live;
 mod look;
 mod mirrors;
+mod recall;
+mod signed;
 mod status;
 mod task;
 mod wanted;
@@ -31,8 +35,10 @@ use crate::holds::Holds;
 use crate::objects::Objects;
 use crate::statuses::Reporter;
 
-pub(crate) use difference::{REVISION, SIGNER};
+pub(crate) use difference::REVISION;
+pub(crate) use half::half_applied;
 pub(crate) use held::Sources;
+pub(crate) use signed::signers;
 
 /// What sources are fetched with.
 pub struct SourceSetup {

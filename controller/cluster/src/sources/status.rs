@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_core::code::Code;
 use diarchy_core::consequence::Consequence;
-use diarchy_crds::git_source::{GitSourceStatus, MAX_INVENTORY};
+use diarchy_crds::git_source::{AppliedContent, GitSourceStatus, MAX_INVENTORY};
 use diarchy_operator::condition::{ConditionKind, Truth, merge};
 use jiff::Timestamp;
 
+use super::apply::Held;
 use super::difference;
 use super::error::SourceError;
 use crate::tenant::Key;
@@ -25,9 +26,26 @@ pub struct Outcome {
     /// What of it is in the cluster, and what else the source has there.
     pub inventory: BTreeSet<String>,
     /// By object, what others hold of it.
-    pub held: BTreeMap<Key, String>,
+    pub held: BTreeMap<Key, Held>,
     /// Why it did not come to its end.
     pub error: Option<SourceError>,
+    /// The revision of which only a part is in the cluster.
+    pub half: Option<String>,
+    /// What is in the cluster, and who has signed it.
+    pub signed: Option<AppliedContent>,
+}
+
+impl Outcome {
+    /// A look that came to nothing: everything is as it was before.
+    pub fn failed(before: &GitSourceStatus, error: SourceError) -> Self {
+        Self {
+            inventory: before.inventory.iter().cloned().collect(),
+            half: before.applying_revision.clone(),
+            signed: before.content.clone(),
+            error: Some(error),
+            ..Self::default()
+        }
+    }
 }
 
 /// A revision that is in force.
@@ -67,18 +85,29 @@ impl About<'_> {
             last_applied_revision: before.last_applied_revision.clone(),
             resources: before.resources,
             inventory: difference::inventory(outcome.inventory.clone()),
+            applying_revision: outcome.half.clone(),
+            content: outcome.signed.clone(),
             ..GitSourceStatus::default()
         };
         if let Some(applied) = &outcome.applied {
             status.last_applied_revision = Some(applied.revision.clone());
             status.resources = u32::try_from(applied.resources).ok();
         }
-        self.complete(status)
+        self.answered(status)
     }
 
-    /// The status while `revision` is being applied.
-    pub fn during(&self, revision: &str) -> GitSourceStatus {
+    /// The status while `revision` is being applied; `changes` is what is in the cluster then, where
+    /// anything is written that is carried out in its turn.
+    pub fn during(&self, revision: &str, changes: Option<AppliedContent>) -> GitSourceStatus {
         let mut status = self.before.clone();
+        if changes.is_some() {
+            status.applying_revision = Some(revision.to_owned());
+            status.content = changes;
+        }
+        // What is tried again was announced before.
+        if self.before.last_attempted_revision.as_deref() == Some(revision) {
+            return status;
+        }
         status.last_attempted_revision = Some(revision.to_owned());
         let applying = Truth {
             kind: ConditionKind::Reconciling,
@@ -97,7 +126,15 @@ impl About<'_> {
 
     /// The status of a source that is stopped: what was true of it still is.
     pub fn stopped(&self) -> GitSourceStatus {
-        self.complete(self.before.clone())
+        self.answered(self.before.clone())
+    }
+
+    /// A status in which everything is done that was asked for.
+    fn answered(&self, mut status: GitSourceStatus) -> GitSourceStatus {
+        let before = &self.before.last_handled_reconcile_at;
+        let asked = self.requested.map(ToOwned::to_owned);
+        status.last_handled_reconcile_at = asked.or_else(|| before.clone());
+        self.complete(status)
     }
 
     fn complete(&self, mut status: GitSourceStatus) -> GitSourceStatus {
@@ -105,22 +142,22 @@ impl About<'_> {
         for condition in &mut status.conditions {
             condition.observed_generation = Some(self.generation);
         }
-        status.last_handled_reconcile_at = match self.requested {
-            Some(requested) => Some(requested.to_owned()),
-            None => self.before.last_handled_reconcile_at.clone(),
-        };
         status
     }
 }
 
 fn truths(outcome: &Outcome) -> Vec<Truth> {
     let mut truths = match &outcome.error {
-        Some(error) => failed(error),
+        Some(error) => failed(error, outcome.half.as_deref()),
         None => vec![Truth {
             kind: ConditionKind::Ready,
             holds: true,
             reason: "Applied",
-            message: outcome.applied.as_ref().map(in_force).unwrap_or_default(),
+            message: outcome
+                .applied
+                .as_ref()
+                .map(|applied| in_force(applied, &outcome.held))
+                .unwrap_or_default(),
         }],
     };
     if !outcome.held.is_empty() {
@@ -135,7 +172,13 @@ fn truths(outcome: &Outcome) -> Vec<Truth> {
 }
 
 /// A person must act, or it is tried again: one of the two.
-fn failed(error: &SourceError) -> Vec<Truth> {
+fn failed(error: &SourceError, half: Option<&str>) -> Vec<Truth> {
+    let waits = half.map(|revision| {
+        format!(
+            "; only a part of {revision} is applied: what changes in this namespace is not carried out until all of it is, or this source is suspended"
+        )
+    });
+    let message = error.told() + waits.as_deref().unwrap_or_default();
     let (kind, reason) = match error.consequence() {
         Consequence::FixInput => (ConditionKind::Stalled, error.reason()),
         Consequence::WaitUntil(_) | Consequence::Retry => {
@@ -146,7 +189,7 @@ fn failed(error: &SourceError) -> Vec<Truth> {
         kind,
         holds,
         reason,
-        message: error.told(),
+        message: message.clone(),
     };
     vec![
         truth(ConditionKind::Ready, false, error.reason()),
@@ -154,7 +197,7 @@ fn failed(error: &SourceError) -> Vec<Truth> {
     ]
 }
 
-fn in_force(applied: &InForce) -> String {
+fn in_force(applied: &InForce, held: &BTreeMap<Key, Held>) -> String {
     let InForce {
         revision,
         resources,
@@ -176,24 +219,36 @@ fn in_force(applied: &InForce) -> String {
     } else {
         String::new()
     };
-    format!("{revision} is in force: {count}{others}{full}")
+    let left = held.iter().filter(|(_, held)| held.is_left);
+    let left: Vec<String> = left
+        .map(|((kind, name), _)| format!("{kind}/{}", name.name))
+        .collect();
+    let state = match left.as_slice() {
+        [] => "is in force".to_owned(),
+        left => format!("is applied, but not {}", few(left, ", ")),
+    };
+    format!("{revision} {state}: {count}{others}{full}")
 }
 
-fn held(held: &BTreeMap<Key, String>) -> String {
+fn held(held: &BTreeMap<Key, Held>) -> String {
     let named: Vec<String> = held
         .iter()
-        .take(NAMED)
-        .map(|((kind, name), what)| format!("{kind}/{}: {what}", name.name))
+        .map(|((kind, name), held)| format!("{kind}/{}: {}", name.name, held.what))
         .collect();
-    let more = match held.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!("; and {more} more"),
-    };
+    let named = few(&named, "; ");
     format!(
-        "{}: {}{more}: take those fields out of git, or have the others give them up",
-        Code::HeldByOthers,
-        named.join("; ")
+        "{}: {named}: take those fields out of git, or have the others give them up",
+        Code::HeldByOthers
     )
+}
+
+/// The first of them, and how many there are besides.
+fn few(all: &[String], between: &str) -> String {
+    let first = &all[..all.len().min(NAMED)];
+    match all.len() - first.len() {
+        0 => first.join(between),
+        more => format!("{}{between}and {more} more", first.join(between)),
+    }
 }
 
 #[cfg(test)]
@@ -223,6 +278,13 @@ mod tests {
             }),
             inventory: ["diarchy.dev/Fleet/contoso/contoso".to_owned()].into(),
             ..Outcome::default()
+        }
+    }
+
+    fn content() -> AppliedContent {
+        AppliedContent {
+            digest: "sha256:00".to_owned(),
+            signer: Some("megan".to_owned()),
         }
     }
 
@@ -318,15 +380,71 @@ mod tests {
     #[test]
     fn while_a_revision_is_applied_the_last_one_still_is_ready() {
         let before = about(&GitSourceStatus::default()).after(&applied(1));
-        let status = about(&before).during("main@sha1:2");
+        let status = about(&before).during("main@sha1:2", Some(content()));
         assert_eq!(
             brief(&status),
             ["Ready=True Applied", "Reconciling=True Applying"]
         );
         let done = about(&status).after(&applied(1));
         assert_eq!(brief(&done), ["Ready=True Applied"]);
-        let first = about(&GitSourceStatus::default()).during("main@sha1:1");
+        let first = about(&GitSourceStatus::default()).during("main@sha1:1", Some(content()));
         assert_eq!(brief(&first), ["Reconciling=True Applying"]);
+    }
+
+    #[test]
+    fn that_only_a_part_is_applied_is_known_until_all_of_it_is() {
+        let whole = about(&GitSourceStatus::default()).after(&applied(1));
+        let begun = about(&whole).during("main@sha1:2", Some(content()));
+        assert_eq!(begun.applying_revision.as_deref(), Some("main@sha1:2"));
+        assert_eq!(begun.content, Some(content()));
+        assert_eq!(
+            about(&begun).stopped().applying_revision,
+            begun.applying_revision
+        );
+        let broken = Outcome::failed(&begun, unreachable());
+        let broken = about(&begun).after(&broken);
+        assert_eq!(broken.applying_revision, begun.applying_revision);
+        // Tried again, nothing else is said.
+        assert_eq!(
+            about(&broken).during("main@sha1:2", Some(content())),
+            broken
+        );
+        for condition in &broken.conditions {
+            assert!(
+                condition
+                    .message
+                    .contains("only a part of main@sha1:2 is applied")
+            );
+        }
+        // The next one may be refused before anything of it is applied.
+        let after = about(&broken).during("main@sha1:3", None);
+        assert_eq!(after.applying_revision, begun.applying_revision);
+        assert_eq!(about(&broken).after(&applied(1)).applying_revision, None);
+        // One that has nothing new for the cluster begins nothing.
+        assert_eq!(
+            about(&whole).during("main@sha1:2", None).applying_revision,
+            None
+        );
+    }
+
+    #[test]
+    fn who_asks_is_answered_when_it_is_done_and_not_before() {
+        let before = about(&GitSourceStatus::default()).after(&applied(1));
+        let asked = About {
+            requested: Some("now"),
+            ..about(&before)
+        };
+        let begun = asked.during("main@sha1:2", Some(content()));
+        assert_eq!(begun.last_handled_reconcile_at, None);
+        let asked = About {
+            before: &begun,
+            ..asked
+        };
+        let failed = asked.after(&Outcome::failed(&begun, unreachable()));
+        assert_eq!(failed.last_handled_reconcile_at.as_deref(), Some("now"));
+        // It stays the last that was answered.
+        let again = about(&failed).after(&applied(1));
+        assert_eq!(again.last_handled_reconcile_at.as_deref(), Some("now"));
     }
 
     #[test]
@@ -335,7 +453,10 @@ mod tests {
         for name in ["a", "b", "c", "d"] {
             outcome.held.insert(
                 (Kind::DeviceGroup, ObjectName::new("contoso", name)),
-                "spec.devices is held by \"console\"".to_owned(),
+                Held {
+                    what: "spec.devices is held by \"console\"".to_owned(),
+                    is_left: false,
+                },
             );
         }
         let status = about(&GitSourceStatus::default()).after(&outcome);
@@ -343,9 +464,22 @@ mod tests {
             brief(&status),
             ["Ready=True Applied", "Overridden=True HeldByOthers"]
         );
+        assert_eq!(
+            status.conditions[0].message,
+            "main@sha1:1 is in force: 4 resources, 2 of other groups skipped"
+        );
         let message = &status.conditions[1].message;
         assert!(message.starts_with("DIA2314: DeviceGroup/a: spec.devices"));
         assert!(message.contains("and 1 more") && !message.contains("DeviceGroup/d"));
+        // What is left altogether is not in force.
+        for held in outcome.held.values_mut() {
+            held.is_left = true;
+        }
+        let status = about(&GitSourceStatus::default()).after(&outcome);
+        assert_eq!(
+            status.conditions[0].message,
+            "main@sha1:1 is applied, but not DeviceGroup/a, DeviceGroup/b, DeviceGroup/c, and 1 more: 4 resources, 2 of other groups skipped"
+        );
     }
 
     #[test]

@@ -15,8 +15,10 @@ use super::SourcesShared;
 use super::error::SourceError;
 use super::events::events;
 use super::look::{Look, Memory};
+use super::recall;
 use super::status::{About, Outcome};
 use super::wanted::Wanted;
+use super::work::Work;
 use crate::backoff::doubled;
 use crate::holds::Thing;
 use crate::loops::Wanted as _;
@@ -56,6 +58,7 @@ pub async fn run(shared: Arc<SourcesShared>, mut wanted: watch::Receiver<Wanted>
 }
 
 /// When to look again.
+#[derive(Default)]
 struct Next {
     /// None: when something changes.
     wait: Option<Duration>,
@@ -64,6 +67,13 @@ struct Next {
 }
 
 impl Next {
+    const fn after(wait: Duration) -> Self {
+        Self {
+            wait: Some(wait),
+            fingerprint: None,
+        }
+    }
+
     async fn due(&self) {
         match self.wait {
             Some(wait) => tokio::time::sleep(wait).await,
@@ -75,7 +85,7 @@ impl Next {
 struct SourceLoop<'a> {
     shared: &'a SourcesShared,
     memory: Memory,
-    /// The status that was written last: the cache may be behind.
+    /// The status that was read or written last: the cache may be behind.
     last: Option<GitSourceStatus>,
     failures: u32,
 }
@@ -83,21 +93,19 @@ struct SourceLoop<'a> {
 impl SourceLoop<'_> {
     /// Looks once. None when the source is wanted no more.
     async fn turn(&mut self, now: &Wanted, wanted: &mut watch::Receiver<Wanted>) -> Option<Next> {
+        if let Err(error) = self.recall(now).await {
+            tracing::warn!(source = %now.name, %error, "a source was not looked at");
+            return Some(Next::after(FIRST_WAIT));
+        }
         if now.is_stopped() {
             self.report(now, None).await;
-            return Some(Next {
-                wait: None,
-                fingerprint: None,
-            });
+            return Some(Next::default());
         }
         let spec = match &now.spec {
             Ok(spec) => spec,
             Err(error) => {
                 self.report_error(now, error.clone(), None).await;
-                return Some(Next {
-                    wait: None,
-                    fingerprint: None,
-                });
+                return Some(Next::default());
             }
         };
         let shared = self.shared;
@@ -113,13 +121,11 @@ impl SourceLoop<'_> {
         };
         let error = match fetched {
             Ok(content) => {
-                let before = self.before(now);
-                let work = look.plan(Arc::clone(&content), &before.inventory);
-                // What is tried again was announced before.
-                if before.last_attempted_revision.as_ref() != Some(&content.revision) {
-                    self.announce(now, &content.revision).await;
-                }
-                let outcome = look.carry_out(work, &mut self.memory).await;
+                let work = look.plan(content, self.before());
+                let outcome = match self.begin(now, &work).await {
+                    Ok(()) => look.carry_out(work, &mut self.memory).await,
+                    Err(error) => work.failed(error),
+                };
                 let error = outcome.error.clone();
                 self.report(now, Some(outcome)).await;
                 error
@@ -163,32 +169,44 @@ impl SourceLoop<'_> {
         }
     }
 
-    fn before(&self, now: &Wanted) -> GitSourceStatus {
-        let known = self.last.clone().or_else(|| now.status.clone());
-        known.unwrap_or_default()
+    /// Reads what is known of the source, if that has not been done yet.
+    async fn recall(&mut self, now: &Wanted) -> Result<(), kube::Error> {
+        if self.last.is_none() {
+            let client = &self.shared.client;
+            self.last = Some(recall::status(client, &now.name).await?);
+        }
+        Ok(())
     }
 
-    /// Says that a revision is being applied.
-    async fn announce(&mut self, now: &Wanted, revision: &str) {
-        let before = self.before(now);
-        let status = about(now, &before).during(revision);
-        self.write(now, before, status).await;
+    fn before(&self) -> GitSourceStatus {
+        self.last.clone().unwrap_or_default()
+    }
+
+    /// Says that a revision is being applied, before anything of it is: so it is known that there is
+    /// more to come, should this be the last that is heard from here.
+    async fn begin(&mut self, now: &Wanted, work: &Work) -> Result<(), SourceError> {
+        let before = self.before();
+        let revision = &work.content.revision;
+        let changes = work.changes(&now.name.name, &self.memory.tried);
+        let signed = changes.then(|| work.signed());
+        let status = about(now, &before).during(revision, signed);
+        match self.write(now, before, status).await {
+            Err(error) if changes => Err(error),
+            _ => Ok(()),
+        }
     }
 
     async fn report_error(&mut self, now: &Wanted, error: SourceError, attempted: Option<String>) {
-        let inventory = self.before(now).inventory;
         let outcome = Outcome {
             attempted,
-            inventory: inventory.into_iter().collect(),
-            error: Some(error),
-            ..Outcome::default()
+            ..Outcome::failed(&self.before(), error)
         };
         self.report(now, Some(outcome)).await;
     }
 
     /// Reports what a look came to; without one, that the source is stopped.
     async fn report(&mut self, now: &Wanted, outcome: Option<Outcome>) {
-        let before = self.before(now);
+        let before = self.before();
         let about = about(now, &before);
         let status = match &outcome {
             Some(outcome) => about.after(outcome),
@@ -199,7 +217,7 @@ impl SourceLoop<'_> {
             tracing::warn!(source = %now.name, told, "a source was not carried out");
         }
         let events = events(&before, &status);
-        if self.write(now, before, status).await {
+        if let Ok(true) = self.write(now, before, status).await {
             let resource = resource(Kind::GitSource);
             for event in events {
                 let reporter = &self.shared.reporter;
@@ -210,18 +228,18 @@ impl SourceLoop<'_> {
         }
     }
 
-    /// Writes a status that says something new. Whether it stands now.
+    /// Writes a status, if it says something new. Whether it did; an error if it does not stand now.
     async fn write(
         &mut self,
         now: &Wanted,
         before: GitSourceStatus,
         status: GitSourceStatus,
-    ) -> bool {
+    ) -> Result<bool, SourceError> {
         if before == status {
-            return false;
+            return Ok(false);
         }
         if !self.shared.holds.may_send(&Thing::source(&now.name)) {
-            return false;
+            return Err(SourceError::NotHolder);
         }
         let value = |status: &GitSourceStatus| serde_json::to_value(status).unwrap_or_default();
         let found = Found {
@@ -230,19 +248,19 @@ impl SourceLoop<'_> {
             old: Some(value(&before)),
             status: value(&status),
         };
-        let written = self.shared.reporter.write_new(vec![found]).await;
-        match written {
-            Ok(written) => {
-                if written {
-                    self.last = Some(status);
-                }
-                written
+        let detail = match self.shared.reporter.write_new(vec![found]).await {
+            Ok(true) => {
+                self.last = Some(status);
+                return Ok(true);
             }
-            Err(error) => {
-                tracing::warn!(source = %now.name, %error, "a status was not written");
-                false
-            }
-        }
+            Ok(false) => "somebody else has written it at the same moment".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(source = %now.name, detail, "a status was not written");
+        Err(SourceError::NotWritten {
+            what: format!("the status of GitSource/{}", now.name.name),
+            detail,
+        })
     }
 }
 

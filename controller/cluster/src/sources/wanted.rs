@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use diarchy_core::desired::Resources;
 use diarchy_core::finding::{Origin, Severity};
 use diarchy_core::resource::{Kind, ObjectName};
-use diarchy_crds::git_source::{GitSourceSpec, GitSourceStatus};
+use diarchy_crds::git_source::GitSourceSpec;
 use diarchy_crds::manifest::REQUESTED_AT;
 use diarchy_crds::{GitKind as _, GitSource, Manifest};
 use diarchy_git::{Address, mirror_in};
@@ -29,8 +29,6 @@ pub struct Wanted {
     pub spec: Result<GitSourceSpec, SourceError>,
     /// The look that a person asks for.
     pub requested: Option<String>,
-    /// Its status as the API server has it.
-    pub status: Option<GitSourceStatus>,
 }
 
 impl Wanted {
@@ -60,7 +58,6 @@ impl Wanted {
                 }),
             },
             requested: source.annotations().get(REQUESTED_AT).cloned(),
-            status: source.0.as_ref().ok().and_then(|one| one.status.clone()),
         }
     }
 

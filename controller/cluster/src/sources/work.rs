@@ -1,15 +1,17 @@
 //! What differs between git and the cluster, and how it is made the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use diarchy_core::resource::{Kind, ObjectName};
+use diarchy_crds::git_source::{AppliedContent, GitSourceStatus};
 
-use super::apply::{self, Writer};
+use super::apply::{self, Held, Writer};
 use super::content::{Content, Resource};
-use super::difference::{REVISION, Removal, SIGNER, entry, is_as_written, other_source};
+use super::difference::{REVISION, Removal, entry, is_as_written, other_source};
 use super::error::SourceError;
 use super::live::LiveObjects;
+use super::signed;
 use super::status::{InForce, Outcome};
 use crate::tenant::Key;
 
@@ -21,7 +23,7 @@ pub type Tried = BTreeMap<Key, Try>;
 pub struct Try {
     wanted: Resource,
     version: String,
-    held: String,
+    held: Held,
 }
 
 /// What is to be carried out.
@@ -32,27 +34,76 @@ pub struct Work {
     pub live: LiveObjects,
     /// What is to be removed in the end.
     pub removals: Vec<Removal>,
-    /// What the source has in the cluster, as far as is known.
-    pub inventory: BTreeSet<String>,
+    /// What was known of the source before.
+    pub before: GitSourceStatus,
+}
+
+/// How an object is, beside git.
+enum Standing<'a> {
+    /// As git has it.
+    Same,
+    /// Another source's.
+    OfOther(&'a str),
+    /// Not as git has it, for this reason, and that was tried.
+    Held(&'a Held),
+    /// To be applied.
+    Differs,
 }
 
 impl Work {
     /// Nothing of it was done.
     pub fn failed(self, error: SourceError) -> Outcome {
+        let attempted = Some(self.content.revision.clone());
         Outcome {
-            attempted: Some(self.content.revision.clone()),
-            inventory: self.inventory,
-            error: Some(error),
-            ..Outcome::default()
+            attempted,
+            ..Outcome::failed(&self.before, error)
+        }
+    }
+
+    /// What is in the cluster when this is carried out, and who has signed it.
+    pub fn signed(&self) -> AppliedContent {
+        signed::applied(&self.content, self.before.content.as_ref())
+    }
+
+    /// Whether something is to be written that was not tried before.
+    pub fn changes(&self, source: &str, tried: &Tried) -> bool {
+        let is_new = |resource: &Resource| {
+            let is_known = || {
+                tried
+                    .get(&resource.key)
+                    .is_some_and(|one| one.wanted == *resource)
+            };
+            matches!(self.standing(resource, source, tried), Standing::Differs) && !is_known()
+        };
+        !self.removals.is_empty() || self.content.resources().any(is_new)
+    }
+
+    fn standing<'w>(&'w self, resource: &Resource, source: &str, tried: &'w Tried) -> Standing<'w> {
+        let key = &resource.key;
+        let Some(now) = self.live.get(key) else {
+            return Standing::Differs;
+        };
+        if let Some(other) = other_source(now, source, &self.live) {
+            return Standing::OfOther(other);
+        }
+        if is_as_written(resource, now, source) {
+            return Standing::Same;
+        }
+        let tried = tried.get(key);
+        match tried.filter(|one| one.wanted == *resource && one.version == now.version) {
+            Some(tried) => Standing::Held(&tried.held),
+            None => Standing::Differs,
         }
     }
 
     /// Applies what differs, stage by stage, and then removes what git has no more.
     pub async fn carry_out(self, writer: &Writer<'_>, tried: &mut Tried) -> Outcome {
         let content = &self.content;
+        let changes = self.changes(&writer.source.name, tried);
         let mut outcome = Outcome {
             attempted: Some(content.revision.clone()),
-            inventory: self.inventory.clone(),
+            inventory: self.before.inventory.iter().cloned().collect(),
+            signed: Some(self.signed()),
             ..Outcome::default()
         };
         let mut step = Step {
@@ -68,7 +119,15 @@ impl Work {
                     skipped: content.skipped,
                 });
             }
-            Err(error) => outcome.error = Some(error),
+            Err(error) => {
+                outcome.error = Some(error);
+                if changes && writer.has_written() {
+                    outcome.half = Some(content.revision.clone());
+                } else {
+                    outcome.half.clone_from(&self.before.applying_revision);
+                    outcome.signed.clone_from(&self.before.content);
+                }
+            }
         }
         outcome
     }
@@ -84,7 +143,7 @@ struct Step<'a> {
 impl Step<'_> {
     async fn make(&mut self, work: &Work) -> Result<(), SourceError> {
         for stage in &work.content.stages {
-            self.apply(stage, &work.live).await?;
+            self.apply(stage, work).await?;
         }
         let keys = work.content.resources().map(|resource| &resource.key);
         for fleet in apply::fleets(keys.filter(|key| self.is_ours(key))) {
@@ -105,31 +164,29 @@ impl Step<'_> {
         self.outcome.inventory.contains(&entry(key))
     }
 
-    async fn apply(&mut self, stage: &[Resource], live: &LiveObjects) -> Result<(), SourceError> {
+    async fn apply(&mut self, stage: &[Resource], work: &Work) -> Result<(), SourceError> {
         let source = &self.writer.source.name;
         let mut differing = Vec::new();
         for resource in stage {
             let key = &resource.key;
-            let now = live.get(key);
-            if let Some(other) = now.and_then(|now| other_source(now, source, live)) {
-                let held = format!("it is from the GitSource `{other}`");
-                self.outcome.held.insert(key.clone(), held);
-                self.outcome.inventory.remove(&entry(key));
-                continue;
-            }
-            if now.is_none_or(|now| !is_as_written(resource, now, source)) {
-                let tried = self.tried.get(key).filter(|tried| {
-                    tried.wanted == *resource && now.is_some_and(|now| now.version == tried.version)
-                });
-                match tried {
-                    Some(tried) => {
-                        self.outcome.held.insert(key.clone(), tried.held.clone());
-                    }
-                    None => {
-                        differing.push(resource);
-                        continue;
-                    }
+            match work.standing(resource, source, self.tried) {
+                Standing::Differs => {
+                    differing.push(resource);
+                    continue;
                 }
+                Standing::OfOther(other) => {
+                    let held = Held {
+                        what: format!("it is from the GitSource `{other}`"),
+                        is_left: true,
+                    };
+                    self.outcome.held.insert(key.clone(), held);
+                    self.outcome.inventory.remove(&entry(key));
+                    continue;
+                }
+                Standing::Held(held) => {
+                    self.outcome.held.insert(key.clone(), held.clone());
+                }
+                Standing::Same => {}
             }
             self.outcome.inventory.insert(entry(key));
         }
@@ -167,17 +224,13 @@ impl Step<'_> {
         }
     }
 
-    /// Says in a fleet which revision is in force for it, and who has signed that, when everything of
-    /// it is applied.
+    /// Says in a fleet which revision is in force for it, when everything of it is applied.
     async fn stamp(&self, fleet: &ObjectName, work: &Work) -> Result<(), SourceError> {
-        let Content {
-            revision, signer, ..
-        } = &*work.content;
+        let revision = &work.content.revision;
         let live = work.live.get(&(Kind::Fleet, fleet.clone()));
-        let written = |annotation| live.and_then(|live| live.annotations.get(annotation));
-        if written(REVISION) == Some(revision) && written(SIGNER) == signer.as_ref() {
+        if live.and_then(|live| live.annotations.get(REVISION)) == Some(revision) {
             return Ok(());
         }
-        self.writer.stamp(fleet, revision, signer.as_deref()).await
+        self.writer.stamp(fleet, revision).await
     }
 }

@@ -1,5 +1,7 @@
 //! What became of a person's approval of a waiting plan.
 
+use std::collections::BTreeSet;
+
 use diarchy_crds::approval::ApprovalStatus;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -29,16 +31,28 @@ pub struct WrittenApproval<'a> {
 pub struct Approved<'a> {
     /// Its uid.
     pub uid: &'a str,
-    /// Who has signed the newest revision of it, where signatures are verified.
-    pub signer: Option<&'a str>,
+    /// Who has signed the newest revisions that changed it, where signatures are verified.
+    pub signers: &'a BTreeSet<String>,
 }
 
 impl Approved<'_> {
     /// Whether `approver` may say yes to what they have not signed themselves.
     #[must_use]
     pub fn may_be_approved_by(&self, approver: &str) -> bool {
-        self.signer != Some(approver)
+        let mut names = self.signers.iter().flat_map(|signer| names(signer));
+        !names.any(|name| name.eq_ignore_ascii_case(approver))
     }
+}
+
+/// What a signer is called: several names with commas between them, as allowed signers are; or
+/// `Name <address>`, as keys of OpenPGP are, and then by the address too.
+fn names(signer: &str) -> impl Iterator<Item = &str> {
+    let each = signer.split(',').map(str::trim);
+    let addresses = each.clone().filter_map(|name| {
+        let (_, rest) = name.rsplit_once('<')?;
+        Some(rest.strip_suffix('>')?.trim())
+    });
+    std::iter::once(signer).chain(each).chain(addresses)
 }
 
 /// The status of an approval after a pass over `fleet`; `old` is the status reported last.
@@ -131,7 +145,7 @@ fn judge(
     if !fleet.may_be_approved_by(written.approver) {
         return no(
             "OwnRevision",
-            "its approver has signed the newest revision: somebody else approves what it changes",
+            "its approver has signed the newest revision that changed it: somebody else approves what it changes",
         );
     }
     let waiting = memory.waiting.as_ref().map(|one| one.digest.to_string());
@@ -192,7 +206,7 @@ mod tests {
         };
         let fleet = Approved {
             uid: "u1",
-            signer: Some("megan@contoso.com"),
+            signers: &BTreeSet::from(["megan@contoso.com".to_owned()]),
         };
         let told = |written, memory: &FleetMemory, now| {
             let status = approval(written, fleet, memory, None, at(now));
@@ -241,6 +255,40 @@ mod tests {
     }
 
     #[test]
+    fn a_signer_is_known_by_every_name_of_theirs() {
+        let may = |signer: &str, approver: &str| {
+            let signers = BTreeSet::from(["lena@contoso.com".to_owned(), signer.to_owned()]);
+            let approved = Approved {
+                uid: "u1",
+                signers: &signers,
+            };
+            approved.may_be_approved_by(approver)
+        };
+        let megan = "megan@contoso.com";
+        for signer in [
+            megan,
+            "Megan Bowen <megan@contoso.com>",
+            "Bowen, Megan (work) <Megan@Contoso.com>",
+            "megan,megan@contoso.com",
+        ] {
+            assert!(!may(signer, megan), "{signer}");
+        }
+        assert!(!may(
+            "Megan Bowen <megan@contoso.com>",
+            "Megan Bowen <megan@contoso.com>"
+        ));
+        assert!(!may(megan, "lena@contoso.com"));
+        for signer in [
+            "alex@contoso.com",
+            "Alex <alex@contoso.com>",
+            "megan@contoso.com.example",
+            "<megan@contoso.com> of sales",
+        ] {
+            assert!(may(signer, megan), "{signer}");
+        }
+    }
+
+    #[test]
     fn what_was_taken_stays_so_when_that_is_forgotten() {
         let written = WrittenApproval {
             id: "yes",
@@ -256,7 +304,7 @@ mod tests {
             .insert("yes".to_owned(), at("2026-11-23T09:00:00Z"));
         let fleet = Approved {
             uid: "u1",
-            signer: None,
+            signers: &BTreeSet::new(),
         };
         let taken = approval(written, fleet, &memory, None, at(NOW));
         let later = at("2026-11-24T09:00:00Z");
