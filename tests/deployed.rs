@@ -237,6 +237,12 @@ impl<'a> Deployment<'a> {
         }
     }
 
+    /// Has the controller look at another namespace too.
+    pub fn look_at(&mut self, namespace: &Namespace<'_>) {
+        self.watched = format!("{},{}", self.watched, namespace.name);
+        self.account = install_account(self.cluster, &self.home, &self.watched);
+    }
+
     /// The command that runs a replica, not started. Leases are short, so that others take over soon.
     pub fn command(&self, replica: &str) -> Command {
         self.command_with_lease(replica, "6s")

@@ -61,7 +61,7 @@ impl<'a> Half<'a> {
         let bench = Bench::of(cluster, namespace, origin);
         bench.grant("default");
         let mut deployment = Deployment::of(cluster, &[&tenant]);
-        deployment.watched = format!("{},{}", deployment.watched, beside.name);
+        deployment.look_at(&beside);
         let mut half = Self {
             proxy: ApiProxy::of(cluster),
             bench,

@@ -120,6 +120,11 @@ fn killed_after_each_kind_of_write_to_the_api_server_the_next_carries_on() {
         kills: 0,
     };
     tenant.apply();
+    patch(
+        &tenant,
+        "workloadassignment/updates",
+        r#"{"spec":{"onDelete":"Revert"}}"#,
+    );
     let digest = |fleet: &Value| {
         let digest = fleet["status"]["waitingPlan"]["digest"].as_str();
         digest.map(str::to_owned)
@@ -129,11 +134,6 @@ fn killed_after_each_kind_of_write_to_the_api_server_the_next_carries_on() {
     let yes = digest(&tenant.fleet()).unwrap();
     let approval = tenant.approval("yes", &yes, SignedDuration::from_hours(20));
     ok(&mut tenant.namespace.apply(&[approval]));
-    patch(
-        &tenant,
-        "workloadassignment/updates",
-        r#"{"spec":{"onDelete":"Revert"}}"#,
-    );
     case.live_on(|| condition(&tenant.fleet(), "Converged")["status"] == "True");
     assert!(site.control.members(PILOT).unwrap().len() > before.len());
     assert_made_once(&site.writes());
