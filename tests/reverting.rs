@@ -29,6 +29,12 @@ pub fn delete(tenant: &Tenant<'_>, resource: &str) {
     ok(kubectl.args(["delete", resource, "--wait=false"]));
 }
 
+/// Says that an assignment's devices stay.
+fn abandon(tenant: &Tenant<'_>, resource: &str) {
+    let mut annotate = tenant.kubectl();
+    ok(annotate.args(["annotate", resource, "diarchy.dev/abandon=true"]));
+}
+
 /// Waits, as users do, until a resource is gone.
 pub fn wait_until_gone(tenant: &Tenant<'_>, resource: &str) {
     let mut kubectl = tenant.kubectl();
@@ -96,12 +102,7 @@ fn what_is_abandoned_goes_and_its_devices_stay() {
         fleet["status"]["observedGeneration"] == fleet["metadata"]["generation"]
     });
     delete(&tenant, "workloadassignment/updates");
-    let mut annotate = tenant.kubectl();
-    ok(annotate.args([
-        "annotate",
-        "workloadassignment/updates",
-        "diarchy.dev/abandon=true",
-    ]));
+    abandon(&tenant, "workloadassignment/updates");
     wait_until_gone(&tenant, "workloadassignment/updates");
     assert!(warned(&tenant, "updates").contains("diarchy.dev/abandon"));
 
@@ -122,12 +123,7 @@ fn what_is_abandoned_goes_and_its_devices_stay() {
         |fleet| condition(fleet, "Ready")["reason"] == "SecretNotUsable",
     );
     delete(&tenant, "workloadassignment/click-to-run");
-    let mut annotate = tenant.kubectl();
-    ok(annotate.args([
-        "annotate",
-        "workloadassignment/click-to-run",
-        "diarchy.dev/abandon=true",
-    ]));
+    abandon(&tenant, "workloadassignment/click-to-run");
     wait_until_gone(&tenant, "workloadassignment/click-to-run");
 
     // The fleet itself is gone.
@@ -162,12 +158,7 @@ fn what_is_abandoned_goes_while_its_fleet_stands_still() {
         condition(fleet, "Ready")["reason"] == "Invalid"
     });
     delete(&tenant, "workloadassignment/updates");
-    let mut annotate = tenant.kubectl();
-    ok(annotate.args([
-        "annotate",
-        "workloadassignment/updates",
-        "diarchy.dev/abandon=true",
-    ]));
+    abandon(&tenant, "workloadassignment/updates");
     wait_until_gone(&tenant, "workloadassignment/updates");
     assert!(warned(&tenant, "updates").contains("diarchy.dev/abandon"));
 
