@@ -10,7 +10,8 @@ use crate::reverting::patch;
 use crate::site::Site;
 use crate::world::claims;
 
-fn waits_for(tenant: &Tenant<'_>, reason: &str) -> String {
+/// Waits until something waits for this reason, and gives its digest.
+pub fn waits_for(tenant: &Tenant<'_>, reason: &str) -> String {
     let fleet = tenant.wait_for(reason, "fleet", "contoso", |fleet| {
         fleet["status"]["waitingPlan"]["reason"] == reason
     });
@@ -18,7 +19,8 @@ fn waits_for(tenant: &Tenant<'_>, reason: &str) -> String {
     digest.as_str().unwrap().to_owned()
 }
 
-fn approve(tenant: &Tenant<'_>, name: &str, digest: &str) {
+/// Says yes to a digest.
+pub fn approve(tenant: &Tenant<'_>, name: &str, digest: &str) {
     let approval = tenant.approval(name, digest, SignedDuration::from_hours(20));
     ok(&mut tenant.namespace.apply(&[approval]));
 }

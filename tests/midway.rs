@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use diarchy_simulator::{Failure, Fault, Service};
-use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::cluster::{ADMIN, ok, with_definitions};
 use crate::deployed::{Controller, Deployment, Tenant, wait};
+use crate::fencing_clusters::{approve, waits_for};
 use crate::reverting::delete;
 use crate::site::Site;
-use crate::world::{assert_made_once, assert_nothing_twice, taken_out};
+use crate::world::{assert_made_once, assert_nothing_twice, claims, taken_out};
 
 /// Longer than people take to delete something.
 const LONG: Duration = Duration::from_secs(3);
@@ -102,16 +102,16 @@ fn a_fleet_that_is_deleted_midway_is_written_no_more() {
 
     // A namesake is another fleet: nobody is moved for it before somebody has said yes.
     tenant.apply();
-    let digest = tenant.waiting();
+    approve(&tenant, "takeover", &waits_for(&tenant, "ClaimedByAnother"));
+    let digest = waits_for(&tenant, "NoBaseline");
     assert_eq!(
         site.rules_written(),
         before,
         "somebody was moved without a yes"
     );
-    let yes = tenant.approval("again", &digest, SignedDuration::from_hours(60));
-    ok(&mut tenant.namespace.apply(&[yes]));
+    approve(&tenant, "again", &digest);
     tenant.wait_for_condition("Converged", "fleet/contoso");
     assert_nobody_went_back(&site);
-    assert_made_once(&site.writes());
+    assert_eq!(claims(&site.writes()).len(), 2);
     controller.stop();
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use diarchy_simulator::{Failure, Fault, Service};
 use serde_json::{Value, json};
 
+use crate::chart_rights::apply_rights;
 use crate::cluster::{ADMIN, ControlPlane, ok, with_definitions};
 use crate::deployed::{Controller, Deployment, Tenant, condition, wait};
 use crate::reverting::reverts;
@@ -223,6 +224,8 @@ fn a_namespace_that_is_deleted_takes_no_device_with_it() {
     let site = Site::open();
     let tenant = Tenant::of(plane.cluster(), &site);
     let deployment = Deployment::of(plane.cluster(), &[&tenant]);
+    // As the chart does where every namespace is watched: a Role would go with the namespace.
+    apply_rights(plane.cluster(), &deployment.home, &[]);
     let replica = hasty(&deployment, "one");
     tenant.carry_out();
     for name in ["updates", "apps"] {
