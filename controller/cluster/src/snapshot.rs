@@ -1,4 +1,4 @@
-//! What the cluster held at one moment of the kinds that are carried out.
+//! What the cluster held at one moment.
 //!
 //! What has settled is judged by the same objects that are then put together: what comes in between
 //! has not settled.
@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use diarchy_core::resource::Kind;
-use diarchy_crds::{CoManagementPolicy, DeviceGroup, Fleet, GitSource, WorkloadAssignment};
+use diarchy_crds::{
+    Approval, CoManagementPolicy, DeviceGroup, Fleet, GitSource, WorkloadAssignment,
+};
 use kube::Resource;
 
 use crate::objects::{Guarded, Objects};
@@ -26,7 +28,9 @@ pub struct Snapshot {
     pub policies: All<CoManagementPolicy>,
     /// The assignments.
     pub assignments: All<WorkloadAssignment>,
-    /// The sources, which are not carried out themselves.
+    /// The approvals.
+    pub approvals: All<Approval>,
+    /// The sources.
     pub sources: All<GitSource>,
 }
 
@@ -38,11 +42,13 @@ impl Snapshot {
             groups: objects.groups.all(),
             policies: objects.policies.all(),
             assignments: objects.assignments.all(),
+            approvals: objects.approvals.all(),
             sources: objects.sources.all(),
         }
     }
 
-    /// The versions of everything that is carried out, by namespace.
+    /// The versions of everything that is carried out, by namespace: approvals and sources are not
+    /// themselves.
     pub fn versions(&self) -> BTreeMap<String, BTreeMap<Key, Version>> {
         let mut versions = BTreeMap::new();
         collect(&self.fleets, Kind::Fleet, &mut versions);

@@ -93,9 +93,8 @@ impl Supervisor {
     /// Looks at what there is now.
     async fn look(&mut self) {
         self.is_unfinished = false;
-        let objects = &self.shared.objects;
-        let there = Snapshot::of(objects);
-        let half = half_applied(objects);
+        let there = Snapshot::of(&self.shared.objects);
+        let half = half_applied(&there.sources);
         let versions = there.versions();
         for namespace in self.settling.look(versions, &half, Instant::now()) {
             let tenant = Arc::new(assemble(&there, &namespace));
@@ -106,7 +105,7 @@ impl Supervisor {
             }
         }
         self.report_problems().await;
-        let said = Said::now(&self.shared.objects);
+        let said = Said::now(&there);
         let wanted = self.wanted(&said);
         self.is_unfinished |= !orphans::report_approvals(&self.shared, &said).await;
         self.is_unfinished |= !orphans::release(&self.shared, &said, &wanted).await;

@@ -76,16 +76,16 @@ pub struct Said {
 }
 
 impl Said {
-    /// What there is to heed now, by namespace.
-    pub fn now(objects: &Objects) -> BTreeMap<String, Self> {
+    /// What there is to heed, by namespace.
+    pub fn now(there: &Snapshot) -> BTreeMap<String, Self> {
         let mut hearing = Hearing::default();
-        for (namespace, versions) in Snapshot::of(objects).versions() {
+        for (namespace, versions) in there.versions() {
             hearing.of(&namespace).versions = versions;
         }
-        for object in objects.fleets.all() {
-            let key = key(Kind::Fleet, &*object);
+        for object in &there.fleets {
+            let key = key(Kind::Fleet, &**object);
             let suspended = object.0.as_ref().is_ok_and(|fleet| fleet.spec.suspend);
-            let stopped = hearing.listen(&key, &*object) || suspended;
+            let stopped = hearing.listen(&key, &**object) || suspended;
             let said = hearing.of(&key.1.namespace);
             if stopped {
                 said.stopped.insert(key.1.clone());
@@ -98,24 +98,24 @@ impl Said {
                 said.fleets.insert(key.1, object.uid().unwrap_or_default());
             }
         }
-        for object in objects.assignments.all() {
-            let key = key(Kind::WorkloadAssignment, &*object);
+        for object in &there.assignments {
+            let key = key(Kind::WorkloadAssignment, &**object);
             let suspended = object.0.as_ref().is_ok_and(|one| one.spec.suspend);
-            if hearing.listen(&key, &*object) || suspended {
+            if hearing.listen(&key, &**object) || suspended {
                 hearing.of(&key.1.namespace).frozen.insert(key.1.clone());
             }
-            if finalizers::is_abandoned(&object) {
+            if finalizers::is_abandoned(object) {
                 let abandoned = &mut hearing.of(&key.1.namespace).abandoned;
                 abandoned.extend(object.uid());
             }
         }
-        for object in objects.groups.all() {
-            hearing.listen(&key(Kind::DeviceGroup, &*object), &*object);
+        for object in &there.groups {
+            hearing.listen(&key(Kind::DeviceGroup, &**object), &**object);
         }
-        for object in objects.policies.all() {
-            hearing.listen(&key(Kind::CoManagementPolicy, &*object), &*object);
+        for object in &there.policies {
+            hearing.listen(&key(Kind::CoManagementPolicy, &**object), &**object);
         }
-        for object in objects.approvals.all() {
+        for object in &there.approvals {
             let (Ok(approval), Some(namespace)) = (&object.0, object.namespace()) else {
                 continue;
             };

@@ -4,16 +4,16 @@
 //! exception that goes with it not yet.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use diarchy_crds::GitSource;
 use kube::ResourceExt as _;
 
-use crate::objects::{Guarded, Objects};
+use crate::objects::Guarded;
 use crate::tenant::Version;
 
 /// The namespaces in which a source has begun to apply a revision, and has not applied all of it.
-pub fn half_applied(objects: &Objects) -> BTreeSet<String> {
-    let sources = objects.sources.all();
+pub fn half_applied(sources: &[Arc<Guarded<GitSource>>]) -> BTreeSet<String> {
     let half = sources.iter().filter(|source| is_half(source));
     half.filter_map(|source| source.namespace()).collect()
 }
