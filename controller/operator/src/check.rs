@@ -10,6 +10,7 @@ use diarchy_clock::Clock;
 use diarchy_core::code::Code;
 use diarchy_core::desired::Desired;
 use diarchy_core::workload::Staged;
+use diarchy_fleet::graph::application::CLIENT_SECRET;
 use diarchy_fleet::graph::directory::MdmAuthority;
 use diarchy_fleet::inventory::Estate;
 use diarchy_fleet::preflight::Preflight;
@@ -191,8 +192,12 @@ fn clocks(service: &str, ahead: SignedDuration) -> Check {
     Check::not_well(state, what, Code::ClockSkew, found, remedy)
 }
 
+fn expiry_of(what: &str) -> String {
+    format!("Expiry of the {what}")
+}
+
 fn expiry(expiry: Expiry) -> Check {
-    let what = format!("Expiry of the {}", expiry.what);
+    let what = expiry_of(expiry.what);
     if !expiry.soon {
         return Check::well(what, expiry.until.to_string());
     }
@@ -209,17 +214,14 @@ async fn client_secret(estate: &Estate, graph: &Preflight, now: Timestamp) -> Op
     if graph.probes.iter().all(|probe| probe.failure.is_some()) {
         return None;
     }
-    match estate.graph.secret_expiry(now).await {
-        Ok(found) => found.map(expiry),
-        Err(EstateError::Forbidden { needs, .. }) => Some(Check::well(
-            "Expiry of the client secret for Entra ID",
+    Some(match estate.graph.secret_expiry(now).await {
+        Ok(found) => expiry(found?),
+        Err(EstateError::Forbidden { needs, .. }) => Check::well(
+            expiry_of(CLIENT_SECRET),
             format!("not told: that takes {needs}, which nothing else needs"),
-        )),
-        Err(error) => Some(Check::failed(
-            "Expiry of the client secret for Entra ID",
-            &error,
-        )),
-    }
+        ),
+        Err(error) => Check::failed(expiry_of(CLIENT_SECRET), &error),
+    })
 }
 
 async fn tenant(estate: &Estate, graph: &Preflight) -> Option<Check> {

@@ -11,6 +11,9 @@ use crate::http::Endpoint;
 use crate::secret::Secret;
 use crate::token::ClientProof;
 
+/// What a client secret is called.
+pub const CLIENT_SECRET: &str = "client secret for Entra ID";
+
 const APPLICATIONS: Endpoint = Endpoint {
     template: "/applications",
     needs: "the application permission Application.Read.All",
@@ -62,7 +65,7 @@ impl GraphClient {
             EstateError::unusable(Service::Graph, APPLICATIONS.template, error.to_string())
         })?;
         let until = end_of(secret, found.value, now);
-        Ok(until.map(|until| Expiry::of("client secret for Entra ID", until, now)))
+        Ok(until.map(|until| Expiry::of(CLIENT_SECRET, until, now)))
     }
 }
 

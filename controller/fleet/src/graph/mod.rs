@@ -1,6 +1,6 @@
 //! What Microsoft Graph knows: Intune's records, and the directory.
 
-mod application;
+pub mod application;
 pub mod directory;
 pub mod managed_device;
 

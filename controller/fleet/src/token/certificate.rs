@@ -20,6 +20,7 @@ use crate::secret::Secret;
 
 /// How long an assertion lasts: Entra's documentation asks for 5 to 10 minutes at most.
 const LIFETIME: SignedDuration = SignedDuration::from_mins(5);
+
 /// A client certificate with its key.
 #[derive(Clone)]
 pub struct ClientCertificate {
