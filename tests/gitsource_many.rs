@@ -1,5 +1,5 @@
 //! Many resources from git, beside `kubectl apply` of the same files: everything arrives, and is
-//! carried out. How long that takes and how much memory is printed, and judged by nobody.
+//! carried out. How long that takes, and how much memory, is noted for people, and judged by nobody.
 
 use std::fs;
 use std::path::Path;
