@@ -4,9 +4,7 @@
 use jiff::SignedDuration;
 
 use crate::error::EstateError;
-use crate::graph::GraphClient;
 use crate::http::Endpoint;
-use crate::site::SiteClient;
 
 /// One kind of request, tried.
 #[derive(Debug)]
@@ -36,32 +34,4 @@ pub struct Preflight {
     pub probes: Vec<Probe>,
     /// How far the service's clock is ahead of ours, by the `Date` of its last answer, to a second.
     pub ahead: Option<SignedDuration>,
-}
-
-impl GraphClient {
-    /// Tries each kind of request once.
-    pub async fn preflight(&self) -> Preflight {
-        let mut probes = Vec::new();
-        for (path, endpoint) in self.readable() {
-            probes.push(Probe::of(endpoint, self.first(path, endpoint).await));
-        }
-        Preflight {
-            probes,
-            ahead: self.ahead(),
-        }
-    }
-}
-
-impl SiteClient {
-    /// Tries to read each class once.
-    pub async fn preflight(&self) -> Preflight {
-        let mut probes = Vec::new();
-        for endpoint in Self::readable() {
-            probes.push(Probe::of(endpoint, self.first(endpoint).await));
-        }
-        Preflight {
-            probes,
-            ahead: self.ahead(),
-        }
-    }
 }

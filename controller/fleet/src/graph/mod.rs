@@ -3,6 +3,7 @@
 pub mod application;
 pub mod directory;
 pub mod managed_device;
+mod preflight;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use diarchy_clock::Clock;
 use diarchy_core::fact::Fact;
 use futures::stream;
 use futures::{FutureExt, StreamExt};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use url::Url;
 
 use crate::address::{base_address, endpoint_under};
@@ -149,39 +150,6 @@ impl GraphClient {
             ClientProof::Certificate(certificate) => Some(certificate.expiry(now)),
             ClientProof::Secret(_) | ClientProof::Federated(_) => None,
         }
-    }
-
-    /// How far Graph's clock was ahead of ours at its last answer, to a second.
-    pub(crate) fn ahead(&self) -> Option<SignedDuration> {
-        self.transport.ahead()
-    }
-
-    /// Everything that is read, by path and by what it needs.
-    pub(crate) fn readable(&self) -> Vec<(&'static str, Endpoint)> {
-        let always = [
-            ("v1.0/organization", ORGANIZATION),
-            ("v1.0/deviceManagement/managedDevices", MANAGED_DEVICES),
-            ("v1.0/devices", DEVICES),
-            ("v1.0/users", USERS),
-            ("v1.0/groups", GROUPS),
-        ];
-        let in_beta = (
-            "beta/deviceManagement/comanagementEligibleDevices",
-            ELIGIBLE_DEVICES,
-        );
-        let in_beta = self.beta.then_some(in_beta);
-        always.into_iter().chain(in_beta).collect()
-    }
-
-    /// Asks for the first of what is at `path`.
-    pub(crate) async fn first(
-        &self,
-        path: &str,
-        endpoint: Endpoint,
-    ) -> Result<Vec<u8>, EstateError> {
-        let mut url = endpoint_under(&self.base, path);
-        url.set_query(Some("$select=id&$top=1"));
-        self.get(url, endpoint, &[]).await
     }
 
     /// Whether calls that are in beta only may be made.

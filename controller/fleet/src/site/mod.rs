@@ -7,6 +7,7 @@ pub mod mark;
 pub mod notify;
 pub mod pending;
 pub mod pilot;
+mod preflight;
 pub mod release;
 pub mod resources;
 pub mod schema;
@@ -22,17 +23,15 @@ use diarchy_clock::Clock;
 use diarchy_core::fact::Fact;
 use futures::stream;
 use futures::{FutureExt, StreamExt};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::Value;
 use tracing::warn;
 use url::Url;
 
 use crate::address::{base_address, endpoint_under};
 use crate::error::{EstateError, Service};
-use crate::expiry::{self, Expiry};
 use crate::http::{
-    Account, Authorization, CaBundle, Call, Counters, DomainAccount, Endpoint, Transport,
-    TransportOptions,
+    Account, Authorization, Call, Counters, DomainAccount, Endpoint, Transport, TransportOptions,
 };
 use crate::paging::{Entity, Listing, Pages, read, strip_bom};
 use crate::secret::Secret;
@@ -107,25 +106,6 @@ const AT_ONCE: usize = 8;
 /// The members of collections, by collection.
 pub type Memberships = BTreeMap<CollectionId, BTreeSet<u32>>;
 
-fn ends(options: &SiteOptions) -> Vec<(&'static str, Timestamp)> {
-    let token = match &options.credentials {
-        SiteCredentials::Token(token) => expiry::of_token(token),
-        // Only the domain knows when a password ends.
-        SiteCredentials::Account(_) => None,
-    };
-    let bundle = options.transport.ca_bundle.as_ref();
-    [
-        ("token for AdminService", token),
-        (
-            "CA bundle for AdminService",
-            bundle.and_then(CaBundle::until),
-        ),
-    ]
-    .into_iter()
-    .filter_map(|(what, until)| Some((what, until?)))
-    .collect()
-}
-
 impl SiteClient {
     /// A client for one site.
     ///
@@ -166,45 +146,14 @@ impl SiteClient {
             authorization,
             transport,
             write_deadline: options.write_deadline,
-            ends: ends(options),
+            ends: preflight::ends(options),
         })
-    }
-
-    /// When what it signs in with and what it trusts ends, as far as that can be told.
-    pub fn expiries(&self, now: Timestamp) -> impl Iterator<Item = Expiry> {
-        let ends = self.ends.iter();
-        ends.map(move |(what, until)| Expiry::of(what, *until, now))
     }
 
     /// Until when the site asked to be left alone, if that is still ahead.
     #[must_use]
     pub fn throttled_until(&self) -> Option<Timestamp> {
         self.transport.throttled_until()
-    }
-
-    /// How far the site's clock was ahead of ours at its last answer, to a second.
-    pub(crate) fn ahead(&self) -> Option<SignedDuration> {
-        self.transport.ahead()
-    }
-
-    /// The classes without which nobody can be moved. Those of hardware inventory are not among them:
-    /// not every site collects them.
-    pub(crate) fn readable() -> [Endpoint; 7] {
-        [
-            SITE,
-            COLLECTIONS,
-            readable("/wmi/SMS_R_System"),
-            readable("/wmi/SMS_CombinedDeviceResources"),
-            readable("/wmi/SMS_Client_ComanagementState"),
-            MEMBERS,
-            DEPLOYMENTS,
-        ]
-    }
-
-    /// Asks for the first entity of a class.
-    pub(crate) async fn first(&self, endpoint: Endpoint) -> Result<Vec<u8>, EstateError> {
-        let path = endpoint.template.trim_start_matches('/');
-        self.get(endpoint, &format!("{path}?$top=1")).await
     }
 
     /// The clock that every wait goes by.
