@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use writing::replica;
 
+use crate::in_words;
 use crate::lease::{Act, Seen, Timing, View, preferred};
 
 /// What says what a Lease is for.
@@ -360,7 +361,12 @@ impl Keeper {
                 self.holds.note(thing, is_own.then_some(now));
             }
             Err(error) => {
-                tracing::debug!(lease = name, %error, "a Lease was not written");
+                if error.is_forbidden() {
+                    // Nothing is held before a person gives the right.
+                    tracing::warn!(lease = name, %error, "a Lease may not be written");
+                } else {
+                    tracing::debug!(lease = name, %error, "a Lease was not written");
+                }
                 self.look_again(&name).await;
             }
         }
@@ -383,6 +389,12 @@ enum LeaseError {
     Gone,
     #[error("no answer came in time")]
     Late,
-    #[error(transparent)]
+    #[error("{}", in_words::of(.0))]
     Api(#[from] kube::Error),
+}
+
+impl LeaseError {
+    fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Api(kube::Error::Api(status)) if status.is_forbidden())
+    }
 }
