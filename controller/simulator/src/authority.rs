@@ -113,6 +113,22 @@ impl Authority {
             .find(|switch| counts(switch))
             .map_or_else(|| self.first(device), |switch| switch.capabilities)
     }
+
+    /// Of the capabilities after the last of `switches` that `counts`, those that one of them gave: what
+    /// a device has had since before the world began has not moved.
+    pub(crate) fn gained(
+        &self,
+        device: usize,
+        switches: &[Switch],
+        counts: impl Fn(&Switch) -> bool,
+    ) -> u8 {
+        let (mut before, mut gained) = (self.first(device), 0);
+        for switch in switches.iter().filter(|switch| counts(switch)) {
+            gained = switch.capabilities & (gained | !before);
+            before = switch.capabilities;
+        }
+        gained
+    }
 }
 
 #[cfg(test)]
@@ -170,6 +186,26 @@ mod tests {
         assert_eq!(authority.switches(&rhythm), []);
         authority.want(0, poll + 1, 21);
         assert_eq!(authority.switches(&rhythm).len(), 1);
+    }
+
+    #[test]
+    fn what_moved_is_what_a_switch_gave_and_none_took_back() {
+        let authority = Authority::new(vec![5]);
+        let switch = |capabilities, applied| Switch {
+            capabilities,
+            applied,
+            synced: None,
+            reported: None,
+        };
+        // 16 comes, 64 comes, 16 goes with 4, which was there before, and 4 comes back.
+        let switches = [
+            switch(21, 10),
+            switch(85, 20),
+            switch(65, 30),
+            switch(69, 40),
+        ];
+        let gained = |at| authority.gained(0, &switches, |switch| switch.applied <= at);
+        assert_eq!([9, 10, 20, 30, 40].map(gained), [0, 16, 80, 64, 68]);
     }
 
     #[test]

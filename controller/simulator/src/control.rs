@@ -142,13 +142,17 @@ impl Control {
     }
 
     /// Prepares the site for `setup` as its people would, unless it is prepared for it already, or
-    /// was left unprepared.
+    /// was left unprepared. What befalls devices stays as it is.
     ///
     /// # Errors
     ///
     /// [`ActError`], when it is the setup of another site.
     pub fn prepare(&self, setup: Setup) -> Result<(), ActError> {
         let known = self.shared.core().world.setup.clone();
+        let setup = Setup {
+            mishaps: known.mishaps.clone(),
+            ..setup
+        };
         if known == setup || known.unprepared {
             return Ok(());
         }

@@ -18,6 +18,7 @@ mod graph;
 mod http;
 mod judge;
 mod log;
+mod mishap;
 mod moment;
 mod random;
 mod server;
@@ -46,6 +47,7 @@ pub use control::Control;
 pub use faults::{Failure, Fault, FaultId, Service};
 pub use judge::{Finding, Verdict, judge};
 pub use log::{Cause, Effect, Entry, LogError, read_log};
+pub use mishap::{InvalidMishap, Mishap, MishapKind};
 pub use setup::{
     BadRule, Behaviour, ClientIdentifier, KeyLookup, Latency, Limits, Options, Setup, Slider,
     SliderSetup, Span, UnknownWorkload, Workload,
@@ -79,6 +81,8 @@ pub enum SimulatorError {
     Log(#[from] LogError),
     #[error("the clock shows {now}, but the stored world has lived until {last}")]
     ClockBehind { now: Timestamp, last: Timestamp },
+    #[error("the stored world has {0}, and keeps to that")]
+    OtherMishaps(String),
     #[error(transparent)]
     Act(#[from] ActError),
 }
@@ -183,7 +187,17 @@ fn open_log(options: &Options, now: Timestamp) -> Result<Log, SimulatorError> {
     {
         return Err(SimulatorError::ClockBehind { now, last });
     }
-    Ok(Log::open(directory, &options.setup, now)?)
+    let log = Log::open(directory, &options.setup, now)?;
+    let (asked, known) = (&options.setup.mishaps, &log.setup.mishaps);
+    if asked.is_empty() || asked == known {
+        return Ok(log);
+    }
+    let known: Vec<_> = known.iter().map(ToString::to_string).collect();
+    Err(SimulatorError::OtherMishaps(if known.is_empty() {
+        "no mishaps".to_owned()
+    } else {
+        format!("the mishaps {}", known.join(" "))
+    }))
 }
 
 fn check(setup: &Setup) -> Result<(), SimulatorError> {
@@ -195,6 +209,10 @@ fn check(setup: &Setup) -> Result<(), SimulatorError> {
     let code = &setup.site_code;
     if code.len() != 3 || !code.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         let words = format!("the site code {code:?} is not three letters or digits");
+        return Err(SimulatorError::Setup(words));
+    }
+    if let Some(mishap) = setup.mishaps.iter().find(|mishap| !mishap.is_possible()) {
+        let words = format!("nobody can be befallen by {mishap}");
         return Err(SimulatorError::Setup(words));
     }
     Ok(())

@@ -9,6 +9,7 @@ use std::time::Duration;
 use diarchy_clock::Clock;
 use serde::{Deserialize, Serialize};
 
+use crate::mishap::Mishap;
 use crate::sign_in::SignIn;
 
 /// A co-management workload, in the order of the console.
@@ -122,6 +123,9 @@ pub struct Setup {
     pub entra_groups: Vec<String>,
     /// Ids of collections that exist, each with a query rule and members.
     pub collections: Vec<String>,
+    /// What befalls devices after a move. A stored world keeps those that it began with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mishaps: Vec<Mishap>,
 }
 
 impl Setup {
@@ -139,6 +143,7 @@ impl Setup {
             unprepared: false,
             entra_groups: Vec::new(),
             collections: Vec::new(),
+            mishaps: Vec::new(),
         }
     }
 

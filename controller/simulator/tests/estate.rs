@@ -1,5 +1,8 @@
 //! A client's walk through the estate, over HTTPS.
 
+#[path = "estate/mishaps.rs"]
+mod mishaps;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;

@@ -66,12 +66,31 @@ impl Record {
         context.world.rhythm(device).last_poll(context.world.now)
     }
 
+    /// Whether its client was heard of lately. One that is ill is as active as any other.
     fn active(&self, context: &Context<'_>) -> bool {
         let silent = context.world.now - self.last_active(context);
         !self.resource(context).obsolete
             && self.device(context).kind.has_client()
-            && !self.device(context).unhealthy
             && silent < 7 * 24 * HOUR
+    }
+
+    /// Whether the last check that the client made of itself failed.
+    fn fails_check(&self, context: &Context<'_>) -> bool {
+        let device = self.device(context);
+        if self.resource(context).obsolete {
+            return device.unhealthy;
+        }
+        context.world.is_known_ill(device)
+    }
+
+    /// When the client last checked itself: every day, and when something new is to be found.
+    fn last_check(&self, context: &Context<'_>) -> i64 {
+        let daily = self.last_active(context) - 5 * HOUR;
+        if self.resource(context).obsolete {
+            return daily;
+        }
+        let told = context.world.told_health(self.device(context));
+        told.map_or(daily, |told| told.max(daily))
     }
 
     /// The Entra device, if the record says; the case of the digits is anybody's guess.
@@ -269,7 +288,7 @@ pub(super) static COMBINED: &[Column<Record>] = &[
     }),
     always("ClientCertType", "Edm.Int32", |_, _| json!(1)),
     always("ClientCheckPass", "Edm.Int32", |c, row| {
-        json!(has_client(c, row).then_some(if row.device(c).unhealthy { 2 } else { 1 }))
+        json!(has_client(c, row).then(|| if row.fails_check(c) { 2 } else { 1 }))
     }),
     always("ClientEdition", "Edm.Int32", zero),
     always("ClientRemediationSuccess", "Edm.Int32", null),
@@ -313,7 +332,7 @@ pub(super) static COMBINED: &[Column<Record>] = &[
         json!(has_client(c, row).then(|| text(row.last_active(c))))
     }),
     always("LastClientCheckTime", "Edm.DateTimeOffset", |c, row| {
-        json!(has_client(c, row).then(|| text(row.last_active(c) - 5 * HOUR)))
+        json!(has_client(c, row).then(|| text(row.last_check(c))))
     }),
     always("LastDDR", "Edm.DateTimeOffset", |c, row| {
         json!(has_client(c, row).then(|| text(row.last_active(c) - 30 * HOUR)))

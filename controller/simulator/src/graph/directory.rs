@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::columns::{Column, Context, Shown, always, shown};
+use crate::graph::managed_devices::Managed;
 use crate::graph::{Listing, Request};
 use crate::http::Answer;
 use crate::moment::{DAY, text};
@@ -110,8 +111,8 @@ static JOINED: &[Column<Joined>] = &[
     always("enrollmentType", "Edm.String", |_, row| {
         json!(row.managed.then_some("OnPremiseCoManaged"))
     }),
-    always("isCompliant", "Edm.Boolean", |_, row| {
-        json!(row.managed.then_some(true))
+    always("isCompliant", "Edm.Boolean", |c, row| {
+        json!(Managed::at(c, row.device).map(|managed| managed.counts_as_compliant(c)))
     }),
     always("isManaged", "Edm.Boolean", |c, row| {
         json!((row.managed || row.device(c).kind == Kind::ThirdPartyMdm).then_some(true))

@@ -24,7 +24,7 @@ pub(super) struct Managed {
 
 impl Managed {
     /// The record at `place`: the devices, and after them the records that Intune did not forget.
-    fn at(context: &Context<'_>, place: usize) -> Option<Self> {
+    pub(super) fn at(context: &Context<'_>, place: usize) -> Option<Self> {
         let world = context.world;
         let count = world.devices.len();
         if let Some(device) = place.checked_sub(count) {
@@ -93,12 +93,12 @@ impl Managed {
         if self.co_managed(context) && !intune_rules {
             return "configManager";
         }
-        match context.world.chance.below("compliance", self.device, 1000) {
-            ..30 => "noncompliant",
-            30..45 => "inGracePeriod",
-            45..50 => "unknown",
-            _ => "compliant",
-        }
+        context.world.verdict(self.device(context), self.synced)
+    }
+
+    /// Whether Entra lets it pass: until it was found wanting, and its days of grace are over.
+    pub(super) fn counts_as_compliant(&self, context: &Context<'_>) -> bool {
+        self.compliance(context) != "noncompliant"
     }
 
     pub(super) fn enabled_features(&self, context: &Context<'_>) -> Value {
@@ -134,12 +134,16 @@ impl Managed {
         if !self.co_managed(context) {
             return Value::Null;
         }
-        let (state, code) = if self.device(context).unhealthy {
-            ("communicationError", 2147942727_u32)
+        let device = self.device(context);
+        let (state, code) = if context.world.is_ill(device, self.synced) {
+            // The name of the management point could not be resolved; an Edm.Int32, hence the sign.
+            ("communicationError", 0x8007_2EE7_u32.cast_signed())
         } else {
             ("healthy", 0)
         };
-        json!({"state": state, "errorCode": code, "lastSyncDateTime": text(self.synced)})
+        // The client's last talk with its management point, as far as Intune heard of it.
+        let talked = context.world.rhythm(device).last_poll(self.synced);
+        json!({"state": state, "errorCode": code, "lastSyncDateTime": text(talked)})
     }
 
     pub(super) fn enrollment_type(&self, context: &Context<'_>) -> &'static str {

@@ -165,7 +165,12 @@ impl World {
             .pilots()
             .map(|(workload, id)| (workload, id.to_owned()))
             .collect();
-        self.setup = setup.clone();
+        // Fate is nothing that people prepare.
+        let mishaps = std::mem::take(&mut self.setup.mishaps);
+        self.setup = Setup {
+            mishaps,
+            ..setup.clone()
+        };
         self.retarget();
         Ok(Effect::Done)
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod device;
 pub(crate) mod doings;
+pub(crate) mod health;
 pub(crate) mod people;
 pub(crate) mod schedule;
 pub(crate) mod vocabulary;
@@ -11,6 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 
 use crate::authority::{Authority, ENABLED, Switch};
+use crate::mishap::Mishap;
 use crate::moment::{Moment, SECOND};
 use crate::random::Chance;
 use crate::setup::{Latency, Setup, Slider, Workload};
@@ -58,6 +60,8 @@ pub struct Truth {
     pub actual: Vec<Workload>,
     /// The workloads that Graph says Intune rules.
     pub reported: Vec<Workload>,
+    /// What befalls it once Intune has the workload that each is about.
+    pub mishaps: Vec<Mishap>,
 }
 
 /// The whole estate.
@@ -256,19 +260,15 @@ impl World {
         if device.kind == Kind::EnrolledFirst {
             return (synced, u8::MAX);
         }
-        let capabilities = self
-            .authority
-            .after(device.number, &switches, |switch| switch.applied <= synced);
+        let capabilities = self.told(device, &switches, |switch| switch.applied <= synced);
         (synced, capabilities)
     }
 
     /// The capability bits that the site's last state message from the device had.
     pub(crate) fn known_to_site(&self, device: &Device) -> u8 {
-        let now = self.now;
-        self.authority
-            .after(device.number, &self.switches(device), |switch| {
-                switch.reported.is_some_and(|reported| reported <= now)
-            })
+        self.told(device, &self.switches(device), |switch| {
+            self.is_reported(switch)
+        })
     }
 
     /// What is true of a device.
@@ -302,6 +302,7 @@ impl World {
                 _ => workloads(self.actual(device)),
             },
             reported: workloads(reported),
+            mishaps: self.mishaps(device).collect(),
         }
     }
 }
