@@ -78,6 +78,23 @@ fn who_may_look_is_told_of_devices_by_whichever_replica_is_asked() {
         told.contains(workload) && told.contains("desired"),
         "{told}"
     );
+    // And why it is not moving.
+    let of_workload = explained["workloads"].as_array().unwrap().iter();
+    let of_workload: Vec<_> = of_workload
+        .filter(|one| one["workload"] == workload)
+        .collect();
+    let waits = &of_workload[0]["waits"][0];
+    assert_eq!(
+        (&waits["reason"], &waits["digest"]),
+        (&"AwaitingApproval".into(), &digest.clone().into())
+    );
+    assert_eq!(waits["wayOn"], format!("diarchy approve {digest}"));
+    assert!(
+        told.contains(&format!(
+            "waits: the change waits for an approval of {digest}"
+        )),
+        "{told}"
+    );
 
     // Badly, on purpose.
     for (person, arguments, code) in [

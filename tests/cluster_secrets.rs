@@ -310,7 +310,7 @@ fn a_controller_writes_no_secret_anywhere_however_it_signs_in() {
         ("objects while all was well", well, "is in force"),
         ("objects", objects(&case.tenant.namespace), "DIA2111"),
         ("own objects", objects(&deployment.home), "kind: Lease"),
-        ("records", records(&case.tenant.namespace), "admissions"),
+        ("records", records(&case.tenant.namespace), "rollouts"),
         ("mirrors while all was well", fetched, "refs/diarchy"),
         ("mirrors", files(&case.bench), "refs/diarchy"),
         ("audit log", plane.audit_log_since(mark), "requestObject"),

@@ -123,6 +123,9 @@ fn what_is_not_understood_exits_2_with_usage() {
         "explain . LAPTOP-0042 --simulate 3 --workload Printing",
         "validate . --working-tree --ref main",
         "up . --simulate 3 --speed fast",
+        "up . --simulate 3 --mishap Updates=5%",
+        "up . --mishap ClientApps=5%",
+        "simulate . --mishap ClientApps=5%:Broken",
         "completions tcsh",
     ] {
         let output = run(arguments);

@@ -45,6 +45,7 @@ fn is_carried_out(tenant: &Tenant<'_>, site: &Site) -> String {
     assert_eq!(ready["reason"], "AwaitingApproval", "{fleet:#}");
     assert!(digest.starts_with("sha256:"), "{digest}");
     tenant.approve();
+    tenant.approve_step("windows-update-emea");
     tenant.wait_for_condition("Converged", "fleet/contoso");
     for assignment in IN_FORCE {
         tenant.wait_for_condition("Converged", &format!("workloadassignment/{assignment}"));

@@ -123,15 +123,26 @@ impl<'a> Tenant<'a> {
 
     /// An Approval of a digest, for the fleet that there is now.
     pub fn approval(&self, name: &str, digest: &str, valid: SignedDuration) -> Value {
+        self.approval_of(&self.fleet(), name, digest, valid)
+    }
+
+    /// An Approval of a digest, for an object as it is stored.
+    fn approval_of(
+        &self,
+        target: &Value,
+        name: &str,
+        digest: &str,
+        valid: SignedDuration,
+    ) -> Value {
         json!({
             "apiVersion": "diarchy.dev/v1alpha1",
             "kind": "Approval",
             "metadata": { "name": name },
             "spec": {
                 "targetRef": {
-                    "kind": "Fleet",
-                    "name": "contoso",
-                    "uid": self.fleet()["metadata"]["uid"],
+                    "kind": target["kind"],
+                    "name": target["metadata"]["name"],
+                    "uid": target["metadata"]["uid"],
                 },
                 "digest": digest,
                 "approver": ADMIN.name,
@@ -143,6 +154,18 @@ impl<'a> Tenant<'a> {
     /// Says yes to what waits.
     pub fn approve(&self) {
         let approval = self.approval("yes", &self.waiting(), SignedDuration::from_hours(60));
+        ok(&mut self.namespace.apply(&[approval]));
+    }
+
+    /// Says yes to the next step of an assignment's rollout, once that waits.
+    pub fn approve_step(&self, assignment: &str) {
+        let what = format!("the next step of {assignment} to wait");
+        let found = self.wait_for(&what, "workloadassignment", assignment, |one| {
+            one["status"]["rollout"]["digest"].is_string()
+        });
+        let digest = found["status"]["rollout"]["digest"].as_str().unwrap();
+        let valid = SignedDuration::from_hours(60);
+        let approval = self.approval_of(&found, "yes-to-a-step", digest, valid);
         ok(&mut self.namespace.apply(&[approval]));
     }
 

@@ -84,6 +84,8 @@ mod remote_site;
 mod replicas;
 mod repository;
 mod reverting;
+mod rollout_scenarios;
+mod rollouts;
 mod rotating;
 mod running;
 mod signing_in;

@@ -54,7 +54,7 @@ fn wait_until_answered(tenant: &Tenant<'_>, object: &str, request: &str) {
 }
 
 /// `diarchy` about the namespace of a tenant, as the administrator runs it.
-fn in_namespace(tenant: &Tenant<'_>, arguments: &[&str]) -> Command {
+pub fn in_namespace(tenant: &Tenant<'_>, arguments: &[&str]) -> Command {
     let mut command = diarchy();
     command
         .args(arguments)

@@ -12,8 +12,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use diarchy_core::duration::Span;
 use diarchy_core::workload::Workload;
+use diarchy_simulator::Mishap;
 
-pub use cluster::{Asked, Check, Cluster, Get, Pause, Place, Reconcile, Shown};
+pub use cluster::{Asked, Check, Cluster, Get, OfRollout, Pause, Place, Reconcile, Shown};
 pub use controller::Controller;
 pub use devices::{Devices, Estate, Fleet, Simulation};
 pub use logging::Logging;
@@ -62,6 +63,15 @@ pub enum Command {
     /// Carry a resource out again
     #[command(after_help = cluster::PAUSE_EXAMPLES)]
     Resume(Pause),
+    /// End the step that a rollout is at, without waiting for its soak and its reports
+    #[command(after_help = cluster::ROLLOUT_EXAMPLES)]
+    Promote(OfRollout),
+    /// Stop a rollout: it halts or goes back, as its `onFailure` says
+    #[command(after_help = cluster::ROLLOUT_EXAMPLES)]
+    Abort(OfRollout),
+    /// Have a rollout go on that has halted or gone back
+    #[command(after_help = cluster::ROLLOUT_EXAMPLES)]
+    Retry(OfRollout),
     /// Have the loop look now, instead of at its next pass
     #[command(after_help = cluster::RECONCILE_EXAMPLES)]
     Reconcile(Reconcile),
@@ -130,6 +140,7 @@ Examples:
 const UP_EXAMPLES: &str = "\
 Examples:
   diarchy up . --simulate 1000 --approve --until-converged
+  diarchy up . --simulate 1000 --approve --mishap WindowsUpdatePolicies=10%
   diarchy up . --simulate 1000 --state try.state
   diarchy approve DIGEST --state try.state           elsewhere, when a plan waits
   diarchy up /srv/fleet.git --ref main --state fleet.state --secrets secrets
@@ -219,6 +230,13 @@ pub struct Simulate {
     /// Leave out what a person would have prepared at the site: marks and sliders
     #[arg(long)]
     pub unprepared: bool,
+    /// Let a share of the devices fare badly once Intune has a workload of theirs; may be repeated
+    ///
+    /// KIND is `NotCompliant` (the default: Intune judges them so), `ClientUnhealthy`, or `Silent`: they
+    /// go on reporting that nothing has moved. Such as `WindowsUpdatePolicies=10%`, or
+    /// `ClientApps=2.5%:Silent`.
+    #[arg(long = "mishap", value_name = "WORKLOAD=SHARE[:KIND]")]
+    pub mishaps: Vec<Mishap>,
     /// Keep the worlds beside this state file, where `up --state` finds them
     #[arg(long, value_name = "FILE")]
     pub state: Option<PathBuf>,

@@ -105,6 +105,7 @@ pub async fn with_estate<T>(
         devices,
         seed: arguments.seed,
         unprepared: false,
+        mishaps: Vec::new(),
         unlimited: true,
         folder: copy.as_ref().map(|copy| copy.path().to_path_buf()),
     };

@@ -1,5 +1,6 @@
 //! A document of the API as a file or an export holds it, and its way into the desired state.
 
+use diarchy_core::rollout::Act;
 use std::collections::BTreeMap;
 
 use diarchy_core::desired::{Header, Resources};
@@ -19,6 +20,17 @@ pub const ABANDON: &str = "diarchy.dev/abandon";
 
 /// The annotation by which a person asks for a pass now; its value comes back in the status.
 pub const REQUESTED_AT: &str = "diarchy.dev/requestedAt";
+
+/// The annotation of an assignment by which a person has its rollout do something: another text each
+/// time, so that each is heeded once.
+#[must_use]
+pub const fn annotation_of(act: Act) -> &'static str {
+    match act {
+        Act::Promote => "diarchy.dev/promote",
+        Act::Abort => "diarchy.dev/abort",
+        Act::Retry => "diarchy.dev/retry",
+    }
+}
 
 /// One document: what it is called, and what it asks for.
 ///

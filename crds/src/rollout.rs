@@ -36,7 +36,7 @@ pub struct RolloutSpec {
     )]
     pub max_failures: Option<AmountText>,
     /// How many of a step's online devices, and at least one, must report before it may end; the
-    /// soak alone is not enough. A number or a percentage. Default: one.
+    /// soak alone is not enough. A number or a percentage. Default `90%`.
     #[serde(
         default,
         deserialize_with = "crate::present::some",

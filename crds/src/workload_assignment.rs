@@ -1,6 +1,7 @@
 //! `WorkloadAssignment`: who has authority over a workload for a group of devices.
 
 use diarchy_core::desired::{Mode, OnDelete};
+use diarchy_core::rollout::Phase;
 use diarchy_core::workload::{Authority, Workload};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
@@ -181,7 +182,7 @@ pub struct AssignmentDevices {
     pub offline: u32,
     /// Those assigned and online that have not reported yet.
     pub pending: u32,
-    /// Those that took too long or report the opposite.
+    /// Those that took too long, or do worse than before their move.
     pub failed: u32,
     /// Those that neither join nor leave because something about them is not known.
     pub held: u32,
@@ -198,32 +199,17 @@ pub struct RolloutStatus {
     #[serde(default)]
     pub of: u32,
     /// What it does there.
-    pub phase: RolloutPhase,
+    pub phase: Phase,
     /// Since when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
     /// Until when at the earliest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Time>,
-}
-
-/// What a rollout does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum RolloutPhase {
-    /// It may not begin yet.
-    Waiting,
-    /// Devices of the step are moving.
-    Progressing,
-    /// The step is watched.
-    Soaking,
-    /// A person must let the next step begin.
-    AwaitingApproval,
-    /// It has stopped, and stays so until its spec or its group changes.
-    Halted,
-    /// It has taken its devices back, and stays so until its spec or its group changes.
-    RolledBack,
-    /// The last step has ended.
-    Complete,
+    /// While the next step waits for a person: what to approve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 80))]
+    pub digest: Option<String>,
 }
 
 /// A device that failed.

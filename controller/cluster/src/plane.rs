@@ -52,7 +52,7 @@ impl ControlPlane for FleetPlane<'_> {
         let memory = self.records.lock().await.load().await?;
         Ok(Loaded {
             installation: self.claimant(),
-            approval: self.approval(fleet, &memory),
+            approvals: self.approvals(fleet, &memory),
             statuses: self.statuses(fleet),
             memory,
         })
@@ -103,6 +103,15 @@ impl ControlPlane for FleetPlane<'_> {
     }
 }
 
+/// Something that waits for a person.
+struct Target<'a> {
+    kind: TargetKind,
+    name: &'a str,
+    uid: &'a str,
+    digest: String,
+    revision: &'a str,
+}
+
 impl FleetPlane<'_> {
     /// Who claims the fleet at the site: a copy of it in another namespace is somebody else, and so is
     /// the same one under another controller.
@@ -110,20 +119,50 @@ impl FleetPlane<'_> {
         format!("{}/{}", self.installation, self.wanted.fleet.uid)
     }
 
-    /// The last yes that counts for what waits.
-    fn approval(&self, fleet: &ObjectName, memory: &FleetMemory) -> Option<GivenApproval> {
-        let waiting = memory.waiting.as_ref()?;
-        let digest = waiting.digest.to_string();
-        let now = self.clock.now();
+    /// The last yes that counts for each plan and step that waits.
+    fn approvals(&self, fleet: &ObjectName, memory: &FleetMemory) -> Vec<GivenApproval> {
         let signers = self.signers();
-        let approved = self.approved(&signers);
+        let plan = memory.waiting.as_ref().and_then(|waiting| {
+            let target = Target {
+                kind: TargetKind::Fleet,
+                name: &fleet.name,
+                uid: &self.wanted.fleet.uid,
+                digest: waiting.digest.to_string(),
+                revision: &waiting.revision,
+            };
+            self.yes_to(&target, fleet, &signers, memory)
+        });
+        let steps = memory.awaiting_steps().filter_map(|(name, step, _)| {
+            let name: ObjectName = name.parse().ok()?;
+            let target = Target {
+                kind: TargetKind::WorkloadAssignment,
+                name: &name.name,
+                uid: self.wanted.fleet.existing.uids.get(&name)?,
+                digest: step.to_string(),
+                revision: "",
+            };
+            self.yes_to(&target, fleet, &signers, memory)
+        });
+        plan.into_iter().chain(steps).collect()
+    }
+
+    /// The last yes to one thing that waits.
+    fn yes_to(
+        &self,
+        wanted: &Target<'_>,
+        fleet: &ObjectName,
+        signers: &BTreeSet<String>,
+        memory: &FleetMemory,
+    ) -> Option<GivenApproval> {
+        let now = self.clock.now();
+        let approved = self.approved(signers);
         let counts = |approval: &Approval, expires: Timestamp| {
             let target = &approval.spec.target_ref;
             approved.may_be_approved_by(&approval.spec.approver)
-                && target.kind == TargetKind::Fleet
-                && target.name.as_str() == fleet.name
-                && target.uid == self.wanted.fleet.uid
-                && approval.spec.digest == digest
+                && target.kind == wanted.kind
+                && target.name.as_str() == wanted.name
+                && target.uid == wanted.uid
+                && approval.spec.digest == wanted.digest
                 && now < expires
                 && approval.meta().deletion_timestamp.is_none()
         };
@@ -140,8 +179,8 @@ impl FleetPlane<'_> {
                 let id = decoded.uid()?;
                 let is_fresh = !memory.spent.contains_key(&id);
                 (is_fresh && counts(decoded, expires)).then(|| GivenApproval {
-                    digest: digest.clone(),
-                    revision: waiting.revision.clone(),
+                    digest: wanted.digest.clone(),
+                    revision: wanted.revision.to_owned(),
                     approver: decoded.spec.approver.clone(),
                     at,
                     expires: Some(expires),
@@ -164,6 +203,7 @@ impl FleetPlane<'_> {
         Approved {
             uid: &self.wanted.fleet.uid,
             signers,
+            step_of: None,
         }
     }
 
@@ -232,17 +272,28 @@ impl FleetPlane<'_> {
         let mut found = Vec::new();
         for object in self.objects.approvals.all() {
             let Ok(decoded) = &object.0 else { continue };
-            let target = &decoded.spec.target_ref;
-            let is_meant = target.kind == TargetKind::Fleet
-                && target.name.as_str() == name.name
-                && decoded.namespace().as_deref() == Some(&name.namespace);
-            if !is_meant {
+            if decoded.namespace().as_deref() != Some(&name.namespace) {
                 continue;
             }
+            let target = &decoded.spec.target_ref;
+            let assignment = ObjectName::new(&name.namespace, target.name.as_str());
+            let of_assignment = assignment.to_string();
+            let approved = match target.kind {
+                TargetKind::Fleet if target.name.as_str() == name.name => approved,
+                TargetKind::WorkloadAssignment => match fleet.existing.uids.get(&assignment) {
+                    Some(uid) => Approved {
+                        uid,
+                        step_of: Some(&of_assignment),
+                        ..approved
+                    },
+                    None => continue,
+                },
+                TargetKind::Fleet | TargetKind::RemoteAction => continue,
+            };
             let old = decoded.status.as_ref().map(|old| json!(old));
             let written = WrittenApproval {
                 id: &decoded.uid().unwrap_or_default(),
-                fleet: &target.uid,
+                target: &target.uid,
                 digest: &decoded.spec.digest,
                 approver: &decoded.spec.approver,
                 made: made(decoded),

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use diarchy_core::resource::{Kind, ObjectName};
-use diarchy_crds::approval::TargetKind;
-use diarchy_crds::manifest::{PAUSED, REQUESTED_AT};
+use diarchy_core::rollout::{self, Act};
+use diarchy_crds::manifest::{PAUSED, REQUESTED_AT, annotation_of};
 use diarchy_operator::brakes;
 use kube::{Resource, ResourceExt as _};
 
@@ -38,6 +38,7 @@ struct Causes {
     frozen: BTreeSet<ObjectName>,
     abandoned: BTreeSet<String>,
     approvals: BTreeSet<String>,
+    acts: rollout::Said,
     /// The versions of what the fleet names, in an order that only the fleet changes.
     credentials: Vec<Option<String>>,
 }
@@ -67,8 +68,10 @@ pub struct Said {
     requests: BTreeMap<Key, String>,
     /// Which version of each object there is.
     versions: BTreeMap<Key, Version>,
-    /// By the uid of a fleet, its approvals.
+    /// By the uid of what they are for, the approvals.
     approvals: BTreeMap<String, BTreeSet<String>>,
+    /// What people want of rollouts.
+    acts: rollout::Said,
     /// By name, the uids of the fleets that there are.
     fleets: BTreeMap<ObjectName, String>,
     /// By name of the fleet, the revision that its source has applied.
@@ -104,6 +107,13 @@ impl Said {
             if hearing.listen(&key, &**object) || suspended {
                 hearing.of(&key.1.namespace).frozen.insert(key.1.clone());
             }
+            for act in Act::ALL {
+                if let Some(said) = object.annotations().get(annotation_of(act)) {
+                    let acts = &mut hearing.of(&key.1.namespace).acts;
+                    let of_this = acts.entry(key.1.clone()).or_default();
+                    of_this.insert(act, said.clone());
+                }
+            }
             if finalizers::is_abandoned(object) {
                 let abandoned = &mut hearing.of(&key.1.namespace).abandoned;
                 abandoned.extend(object.uid());
@@ -120,11 +130,9 @@ impl Said {
                 continue;
             };
             let target = &approval.spec.target_ref;
-            if target.kind == TargetKind::Fleet {
-                let approvals = &mut hearing.of(&namespace).approvals;
-                let of_fleet = approvals.entry(target.uid.clone()).or_default();
-                of_fleet.extend(approval.uid());
-            }
+            let approvals = &mut hearing.of(&namespace).approvals;
+            let of_target = approvals.entry(target.uid.clone()).or_default();
+            of_target.extend(approval.uid());
         }
         hearing.said
     }
@@ -145,9 +153,17 @@ impl Said {
         let stopped = self.stopped.contains(&desired.fleet);
         let frozen = brakes::pull(desired, stopped, |name| self.frozen.contains(name));
         fleet.existing.abandoned.clone_from(&self.abandoned);
+        let uids = &fleet.existing.uids;
+        let acts = self.acts.iter();
+        let acts = acts.filter(|(name, _)| uids.contains_key(name));
+        fleet.existing.said = acts
+            .map(|(name, said)| (name.clone(), said.clone()))
+            .collect();
         // Where a commit says nothing new of the fleet, no pass is made for it.
         fleet.source_revision = self.source_revisions.get(&desired.fleet).cloned();
-        let approvals = self.approvals.get(&fleet.uid).cloned();
+        let targets = fleet.existing.uids.values().chain([&fleet.uid]);
+        let approvals = targets.filter_map(|uid| self.approvals.get(uid));
+        let approvals = approvals.flatten().cloned().collect();
         let is_settled = self.versions == tenant.versions;
         Some(Wanted {
             tenant: Arc::clone(tenant),
@@ -155,7 +171,8 @@ impl Said {
                 stopped,
                 frozen,
                 abandoned: self.abandoned.clone(),
-                approvals: approvals.unwrap_or_default(),
+                approvals,
+                acts: fleet.existing.said.clone(),
                 credentials: Vec::new(),
             },
             requests: if is_settled {

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::engine::{Engine, Verdict};
-use crate::plan::Change;
 use crate::ternary::Ternary;
 use crate::workload::{Authority, Workload};
 
@@ -64,8 +63,8 @@ const EXAMPLES: usize = 20;
 
 /// What is under way for a fleet, as the loop knows it.
 pub struct UnderWay<'a> {
-    /// Changes that wait for a person.
-    pub waiting: &'a BTreeSet<Change>,
+    /// By row and workload, changes that wait for a person.
+    pub waiting: &'a BTreeSet<(usize, Workload)>,
     /// Whether a rule was sent for a device and workload.
     pub is_sent: &'a dyn Fn(usize, Workload) -> bool,
     /// Whether a rule can never become a membership, since the limiting collection lacks the device.
@@ -161,14 +160,8 @@ fn judge(engine: &Engine<'_>, row: usize, workload: Workload, under_way: &UnderW
     let should = match engine.verdict(row, workload) {
         Verdict::Unmanaged | Verdict::Blocked { .. } => return Judged::Blocked,
         Verdict::Settled(authority) => return reported(authority, Missing::SliderElsewhere),
-        Verdict::Change { to, because } => {
-            let change = Change {
-                row,
-                workload,
-                to,
-                because,
-            };
-            return if under_way.waiting.contains(&change) {
+        Verdict::Change { .. } => {
+            return if under_way.waiting.contains(&(row, workload)) {
                 Judged::Missing(Missing::AwaitingApproval)
             } else if (under_way.is_outside)(row, workload) {
                 Judged::Outside

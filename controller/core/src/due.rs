@@ -1,10 +1,12 @@
-//! Which of the steps that may be taken are taken in this pass: windows, and the pace.
+//! Which of the steps that may be taken are taken in this pass: windows, rollouts, and the pace.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::desired::AssignmentIndex;
-use crate::engine::Engine;
+use crate::engine::{Engine, Holding};
+use crate::rollout::Moves;
 use crate::steps::Step;
+use crate::workload::Authority;
 
 /// What is taken in one pass.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -15,55 +17,137 @@ pub struct Due {
     pub enrolling: Vec<usize>,
 }
 
-/// What has been sent already: it costs nothing when it is asked for again.
-pub struct Sent<'a> {
-    /// Whether a step was sent before.
-    pub step: &'a dyn Fn(&Step) -> bool,
+/// What the steps of a pass are held against.
+pub struct Brakes<'a> {
+    /// How many steps may be taken that were not sent before: the pace.
+    pub left: usize,
+    /// Whether a step was sent before: it costs nothing when it is asked for again.
+    pub is_sent: &'a dyn Fn(&Step) -> bool,
     /// Whether the device in a row was sent into the pilot of automatic enrolment before.
-    pub enrolling: &'a dyn Fn(usize) -> bool,
+    pub is_enrolling: &'a dyn Fn(usize) -> bool,
+    /// By assignment, what its rollout may do. Without a rollout there is nothing to keep to.
+    pub moves: &'a BTreeMap<AssignmentIndex, Moves>,
 }
 
-/// The steps whose windows are open, and the rows that join the pilot of automatic enrolment: no more
-/// than `left` of what was not sent before.
+/// Why a step is not taken in this pass; the first that applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Wait {
+    /// Its assignment's rollout has stopped.
+    Stopped,
+    /// The window of its assignment is closed.
+    OutsideWindow,
+    /// As many devices as its rollout bears are on their way.
+    MaxConcurrency,
+    /// As much as the fleet's guardrails allow was sent in the last hour.
+    Pace,
+}
+
+/// The steps that nothing holds back, and the rows that join the pilot of automatic enrolment.
 #[must_use]
-pub fn due(
-    engine: &Engine<'_>,
-    steps: &[Step],
-    enrolling: &[usize],
-    left: usize,
-    sent: &Sent<'_>,
-) -> Due {
-    let open: BTreeMap<AssignmentIndex, bool> = steps
-        .iter()
-        .map(Step::because)
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .map(|index| (index, is_open(engine, index)))
-        .collect();
-    let mut left = left;
-    let mut fits = |was_sent: bool| {
-        let fits = was_sent || left > 0;
-        left = left.saturating_sub(usize::from(!was_sent));
-        fits
-    };
+pub fn due(engine: &Engine<'_>, steps: &[Step], enrolling: &[usize], brakes: &Brakes<'_>) -> Due {
+    let mut taken = Taken::new(engine, brakes);
     Due {
         steps: steps
             .iter()
-            .filter(|step| open.get(&step.because()).copied().unwrap_or(false))
-            .filter(|step| fits((sent.step)(step)))
+            .filter(|step| taken.take(step).is_none())
             .copied()
             .collect(),
         enrolling: enrolling
             .iter()
             .copied()
-            .filter(|row| fits((sent.enrolling)(*row)))
+            .filter(|row| taken.fits((brakes.is_enrolling)(*row)))
             .collect(),
     }
 }
 
+/// Those of `steps` that wait, and why.
+pub fn waiting<'s>(
+    engine: &Engine<'_>,
+    steps: &'s [Step],
+    brakes: &Brakes<'_>,
+) -> Vec<(&'s Step, Wait)> {
+    let mut taken = Taken::new(engine, brakes);
+    let waits = |step: &'s Step| Some((step, taken.take(step)?));
+    steps.iter().filter_map(waits).collect()
+}
+
+/// What has been taken so far.
+struct Taken<'b, 'e, 'a> {
+    engine: &'e Engine<'a>,
+    brakes: &'b Brakes<'b>,
+    left: usize,
+    /// By assignment, whether its window is open.
+    open: BTreeMap<AssignmentIndex, bool>,
+    /// By assignment, rows of online devices that begin to move.
+    beginning: BTreeMap<AssignmentIndex, BTreeSet<usize>>,
+}
+
+impl<'b, 'e, 'a> Taken<'b, 'e, 'a> {
+    fn new(engine: &'e Engine<'a>, brakes: &'b Brakes<'b>) -> Self {
+        Self {
+            engine,
+            brakes,
+            left: brakes.left,
+            open: BTreeMap::new(),
+            beginning: BTreeMap::new(),
+        }
+    }
+
+    /// Takes the step, unless it has to wait.
+    fn take(&mut self, step: &Step) -> Option<Wait> {
+        let index = step.because();
+        let begins = begins(self.engine, step);
+        let moves = self.brakes.moves.get(&index).filter(|_| begins);
+        if moves.is_some_and(|moves| !moves.limits.may_move) {
+            return Some(Wait::Stopped);
+        }
+        let engine = self.engine;
+        let is_open = self.open.entry(index);
+        if !*is_open.or_insert_with(|| is_open_now(engine, index)) {
+            return Some(Wait::OutsideWindow);
+        }
+        let (row, _) = step.pair();
+        if let Some(moves) = moves
+            && !moves.moved.contains(row)
+            && engine.inventory().online.yes().contains(row)
+        {
+            let beginning = self.beginning.entry(index).or_default();
+            if !beginning.contains(&row) && beginning.len() >= moves.limits.more {
+                return Some(Wait::MaxConcurrency);
+            }
+            if !self.fits((self.brakes.is_sent)(step)) {
+                return Some(Wait::Pace);
+            }
+            self.beginning.entry(index).or_default().insert(row);
+            return None;
+        }
+        (!self.fits((self.brakes.is_sent)(step))).then_some(Wait::Pace)
+    }
+
+    /// Whether one more keeps the pace.
+    fn fits(&mut self, was_sent: bool) -> bool {
+        let fits = was_sent || self.left > 0;
+        self.left = self.left.saturating_sub(usize::from(!was_sent));
+        fits
+    }
+}
+
+/// Whether the step begins to move a device to where its assignment wants it. Those that hand a
+/// device over, or give back what nobody asks for, are no part of a rollout.
+fn begins(engine: &Engine<'_>, step: &Step) -> bool {
+    match step {
+        Step::Place { row, workload, .. } => engine
+            .holding(*row, *workload)
+            .is_none_or(Holding::is_empty),
+        Step::TakeOut {
+            but: None, because, ..
+        } => engine.desired().assignment(*because).authority == Authority::ConfigurationManager,
+        Step::TakeOut { .. } | Step::Withdraw { .. } => false,
+    }
+}
+
 /// Whether writes for an assignment may be made now.
-#[must_use]
-pub fn is_open(engine: &Engine<'_>, index: AssignmentIndex) -> bool {
+fn is_open_now(engine: &Engine<'_>, index: AssignmentIndex) -> bool {
     let assignment = engine.desired().assignment(index);
     assignment
         .window()

@@ -1,11 +1,16 @@
 //! What the last pass over a fleet has decided from: kept, so that questions about single devices and
 //! about the plan are answered without asking the estate again.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
-use crate::desired::Desired;
+use crate::circumstances::Circumstances;
+use crate::desired::{AssignmentIndex, Desired};
 use crate::engine::{Admitted, Engine};
+use crate::explain::{Explanation, WaitExplanation, explain};
 use crate::inventory::Inventory;
+use crate::workload::Workload;
 
 /// What the last pass over a fleet has decided from.
 #[derive(Debug)]
@@ -16,6 +21,10 @@ pub struct LastPass {
     pub inventory: Inventory,
     /// Whom the rollouts had admitted.
     pub admitted: Admitted,
+    /// Whom they would have admitted once all of them were at their ends.
+    pub end_state: Admitted,
+    /// What was found to keep devices from moving.
+    pub circumstances: Circumstances,
     /// The revision that was in force.
     pub revision: String,
     /// The moment that was decided for.
@@ -27,6 +36,31 @@ impl LastPass {
     #[must_use]
     pub fn engine(&self) -> Engine<'_> {
         self.engine_at(self.at)
+    }
+
+    /// The same rules with every rollout at its end.
+    #[must_use]
+    pub fn end(&self) -> Engine<'_> {
+        self.engine().admitting(self.end_state.clone())
+    }
+
+    /// Explains the device in `row`: all workloads, or those asked for; with what stands in its way.
+    #[must_use]
+    pub fn explain(&self, row: usize, workloads: &[Workload]) -> Explanation {
+        let engine = self.engine();
+        let mut explanation = explain(&engine, row, workloads);
+        let admitted: BTreeSet<AssignmentIndex> = (0..self.desired.assignments.len())
+            .map(AssignmentIndex)
+            .filter(|index| engine.has_admitted(*index, row))
+            .collect();
+        let end = engine.admitting(self.end_state.clone());
+        for explained in &mut explanation.workloads {
+            let pair = (row, explained.workload);
+            let has_admitted = |index| admitted.contains(&index);
+            let obstacles = self.circumstances.obstacles(&end, pair, &has_admitted);
+            explained.waits = obstacles.iter().map(WaitExplanation::from).collect();
+        }
+        explanation
     }
 
     /// The same rules for another moment.

@@ -5,11 +5,12 @@
 //! same plan, byte for byte.
 
 pub mod accept;
-pub mod admission;
 pub mod amount;
+pub mod circumstances;
 pub mod code;
 pub mod consequence;
 pub mod convergence;
+pub mod decision;
 pub mod desired;
 pub mod digest;
 pub mod due;
@@ -24,8 +25,10 @@ pub mod identity;
 pub mod inference;
 pub mod inventory;
 pub mod last_pass;
+pub mod obstacle;
 pub mod plan;
 pub mod resource;
+pub mod rollout;
 pub mod rules;
 pub mod selector;
 pub mod steps;

@@ -185,6 +185,7 @@ fn every_change_is_cleared_or_waits() {
             before: known.then_some(&before),
             approvals: &approvals,
             is_whole: true,
+            agreed: &BTreeSet::new(),
         };
         let acceptance = accept(&engine, &plan, basis);
         if acceptance != accept(&engine, &plan, basis) {

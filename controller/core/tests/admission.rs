@@ -8,15 +8,15 @@
 
 mod world;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use diarchy_core::admission::{Admissions, admit};
 use diarchy_core::amount::Amount;
-use diarchy_core::desired::{OnFailure, Rollout, Step};
+use diarchy_core::desired::{AssignmentIndex, OnFailure, Rollout, Step};
 use diarchy_core::duration::Span;
-use diarchy_core::engine::{Admitted, Engine};
+use diarchy_core::engine::{Admitted, Engine, Kept, Verdict};
 use diarchy_core::plan::Plan;
 use diarchy_core::resource::ObjectName;
+use diarchy_core::rollout::{Look, Rollouts, Said, Signals, spec_digest, survey};
 use diarchy_core::workload::{Authority, Workload};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -63,66 +63,138 @@ fn ids(range: std::ops::Range<usize>) -> impl Iterator<Item = String> {
     range.map(|at| format!("d{at:03}"))
 }
 
+/// What is known of earlier passes.
+#[derive(Clone, Default)]
+struct Before {
+    rollouts: Rollouts,
+    /// By first id, what was written.
+    sent: BTreeSet<(String, Workload, Authority)>,
+}
+
+impl Before {
+    /// By assignment, the first ids of the devices that its rollout has admitted.
+    fn admitted(&self) -> BTreeMap<ObjectName, BTreeSet<String>> {
+        let rollouts = self.rollouts.iter();
+        rollouts
+            .map(|(name, progress)| (name.clone(), progress.admitted.clone()))
+            .collect()
+    }
+}
+
 /// What one pass admits.
 struct Pass {
     /// By assignment, in the order of their names, the first ids of the devices it has admitted.
     rows: Vec<BTreeSet<String>>,
-    /// What is remembered of it.
-    after: Admissions,
+    /// What is known after it, with a write for everybody who was admitted.
+    after: Before,
     /// First ids of the devices that the plan changes.
     changing: BTreeSet<String>,
-    /// By assignment, the first ids of its group's members, and of those that can be moved.
-    selected: Vec<(BTreeSet<String>, BTreeSet<String>)>,
+    /// By assignment, of whom there is something to say.
+    sets: Vec<Sets>,
+}
+
+/// First ids of devices that one assignment has something to do with.
+struct Sets {
+    /// Those that its group has.
+    selected: BTreeSet<String>,
+    /// Those that its group may have.
+    possible: BTreeSet<String>,
+    /// Those that it may draw.
+    own: BTreeSet<String>,
+    /// Those that it has placed.
+    placed: BTreeSet<String>,
 }
 
 /// One pass in which every rollout starts with `first`.
-fn pass(world: &World, first: Amount, before: &Admissions) -> Pass {
+fn pass(world: &World, first: Amount, before: &Before) -> Pass {
     let mut desired = world.desired();
     for assignment in &mut desired.assignments {
         assignment.rollout = Some(rollout(first));
     }
     let inventory = world.inventory();
     let engine = Engine::new(&desired, &inventory, now());
-    let (admitted, after) = admit(&engine, before);
     let named = |rows: &mut dyn Iterator<Item = usize>| -> BTreeSet<String> {
         rows.map(|row| inventory.first_id(row).to_owned()).collect()
     };
-    let Admitted::Rows(rows) = &admitted else {
+    let sets = (0..desired.assignments.len())
+        .map(AssignmentIndex)
+        .map(|index| {
+            let workload = desired.assignment(index).workload;
+            let in_force = desired.assignment(index).force.is_in_force()
+                && spec_digest(&desired, index).is_some();
+            let rows = |is_meant: &dyn Fn(usize) -> bool| {
+                named(&mut (0..inventory.rows()).filter(|row| is_meant(*row)))
+            };
+            let contains = |row: usize| engine.contains(index, row);
+            Sets {
+                selected: rows(&|row| contains(row).is_certain()),
+                possible: rows(&|row| contains(row).is_possible()),
+                own: rows(&|row| {
+                    in_force && contains(row).is_certain() && is_own(&engine, index, row)
+                }),
+                placed: rows(&|row| {
+                    let asks_for_it = desired.assignment(index).authority == Authority::Intune;
+                    let holding = engine.holding(row, workload);
+                    asks_for_it && holding.is_some_and(|holding| holding.is_placed_by(index))
+                }),
+            }
+        })
+        .collect();
+    let signals = Signals {
+        look: Look {
+            now: now(),
+            last: None,
+            longest_gap: jiff::SignedDuration::from_hours(1),
+        },
+        is_sent: &|row, workload, authority| {
+            let first = inventory.first_id(row).to_owned();
+            before.sent.contains(&(first, workload, authority))
+        },
+        is_evidence: &|_, _| true,
+        is_outside: &|_, _| false,
+        is_approved: &|_| false,
+        said: &Said::new(),
+    };
+    let (engine, survey) = survey(engine, &before.rollouts, &signals);
+    let Admitted::Rows(rows) = &survey.admitted else {
         panic!("a rollout that begins has not admitted everybody");
     };
-    let rows = rows
+    let rows: Vec<BTreeSet<String>> = rows
         .iter()
         .map(|rows| named(&mut rows.as_ref().unwrap().ones()))
         .collect();
-    let selected = desired
-        .assignments
-        .iter()
-        .map(|assignment| {
-            let Some(group) = assignment.group else {
-                return (BTreeSet::new(), BTreeSet::new());
-            };
-            let members = engine.groups().members(group).certain();
-            let can_move = |row: &usize| engine.eligibility().judge(*row).is_none();
-            (
-                named(&mut members.ones()),
-                named(&mut members.ones().filter(can_move)),
-            )
-        })
-        .collect();
-    let engine = engine.admitting(admitted);
+    let mut sent = before.sent.clone();
+    for (assignment, ids) in desired.assignments.iter().zip(&rows) {
+        let (workload, authority) = (assignment.workload, assignment.authority);
+        sent.extend(ids.iter().map(|id| (id.clone(), workload, authority)));
+    }
     let plan = Plan::new(&engine);
     let changing = named(&mut plan.changes.iter().map(|change| change.row));
     Pass {
         rows,
-        after,
+        after: Before {
+            rollouts: survey.rollouts,
+            sent,
+        },
         changing,
-        selected,
+        sets,
     }
+}
+
+/// Whether the assignment decides about a device that can be moved, as the rules are without rollouts.
+fn is_own(engine: &Engine<'_>, index: AssignmentIndex, row: usize) -> bool {
+    let assignment = engine.desired().assignment(index);
+    let is_won = match engine.verdict(row, assignment.workload) {
+        Verdict::Kept(Kept::AsAsked(winner)) | Verdict::HandOver { to: winner } => winner == index,
+        Verdict::Change { to, because } => because == index && to == assignment.authority,
+        _ => false,
+    };
+    is_won && engine.eligibility().judge(row).is_none()
 }
 
 /// The only rollout's admitted devices, at first sight.
 fn drawn(world: &World, first: Amount) -> BTreeSet<String> {
-    pass(world, first, &Admissions::new()).rows.remove(0)
+    pass(world, first, &Before::default()).rows.remove(0)
 }
 
 fn amounts() -> impl Strategy<Value = Amount> {
@@ -150,17 +222,13 @@ fn without_some(world: &World, gone: usize, stuck: usize) -> World {
 fn who_was_admitted_stays_admitted() {
     let passes = vec((amounts(), 0..14_usize, 0..14_usize), 1..6);
     made_up::check(1_500, passes, |world, passes| {
-        let mut before = Admissions::new();
+        let mut before = Before::default();
         for (first, gone, stuck) in passes {
             let now = pass(&without_some(world, *gone, *stuck), *first, &before);
-            for (assignment, ids) in &before {
-                if !ids.is_subset(&now.after[assignment]) {
-                    return Err(format!("{assignment} had {ids:?}, now {:?}", now.after));
-                }
-            }
-            for (assignment, rows) in now.after.values().zip(&now.rows) {
-                if !rows.is_subset(assignment) {
-                    return Err(format!("{rows:?} are not remembered in {assignment:?}"));
+            let after = now.after.admitted();
+            for (assignment, ids) in before.admitted() {
+                if !ids.is_subset(&after[&assignment]) {
+                    return Err(format!("{assignment} had {ids:?}, now {after:?}"));
                 }
             }
             before = now.after;
@@ -172,7 +240,20 @@ fn who_was_admitted_stays_admitted() {
             .map(|device| device["id"].as_str().unwrap().to_owned())
             .collect();
         let last = pass(world, Amount::Count(0), &before);
-        for (remembered, rows) in before.values().zip(&last.rows) {
+        let names = world.desired().assignments;
+        let remembered = before.admitted();
+        for ((name, rows), sets) in names
+            .iter()
+            .map(|one| &one.name)
+            .zip(&last.rows)
+            .zip(&last.sets)
+        {
+            let Some(remembered) = remembered.get(name) else {
+                continue;
+            };
+            // Whom the group has left is nobody's to admit.
+            let everybody: BTreeSet<String> =
+                everybody.intersection(&sets.possible).cloned().collect();
             let in_sight: BTreeSet<_> = remembered.intersection(&everybody).cloned().collect();
             if !in_sight.is_subset(rows) {
                 return Err(format!("{in_sight:?} were admitted, now only {rows:?}"));
@@ -182,38 +263,38 @@ fn who_was_admitted_stays_admitted() {
     });
 }
 
-/// A step is a share of the selected, rounded up, drawn among those that can be moved; who is
-/// admitted already counts, and nobody is admitted beyond it.
+/// A step is a share of the selected, rounded up, drawn among those that it may move; who was placed
+/// already counts, and nobody is admitted beyond it.
 #[test]
 fn a_step_is_filled_as_far_as_its_members_can_be_moved() {
-    let passes = vec((amounts(), 0..14_usize, 0..14_usize), 1..4);
-    made_up::check(1_500, passes, |world, passes| {
-        let mut before = Admissions::new();
-        for (first, gone, stuck) in passes {
-            let world = without_some(world, *gone, *stuck);
-            // What a rollout of no devices admits was admitted before.
-            let already = pass(&world, Amount::Count(0), &before);
-            let now = pass(&world, *first, &before);
-            for (at, rows) in now.rows.iter().enumerate() {
-                let (selected, movable) = &now.selected[at];
-                let had = &already.rows[at];
-                let counted = had.intersection(selected).count();
-                let free = movable.difference(had).count();
-                let wanted = match first {
-                    Amount::Count(count) => *count as usize,
-                    Amount::BasisPoints(points) => {
-                        (selected.len() * usize::from(*points)).div_ceil(10_000)
-                    }
-                };
-                let expected = wanted.saturating_sub(counted).min(free);
-                let new: BTreeSet<_> = rows.difference(had).cloned().collect();
-                if !had.is_subset(rows) || new.len() != expected || !new.is_subset(movable) {
-                    return Err(format!(
-                        "assignment {at}, {first:?} of {selected:?}, of whom {movable:?} can be moved: {had:?} grew by {new:?}, not by {expected}"
-                    ));
-                }
+    made_up::check(3_000, amounts(), |world, first| {
+        let now = pass(world, *first, &Before::default());
+        for (at, (rows, sets)) in now.rows.iter().zip(&now.sets).enumerate() {
+            let Sets {
+                selected,
+                own,
+                placed,
+                ..
+            } = sets;
+            // With everybody placed it begins at its last step, which has everybody.
+            if placed.is_superset(selected) {
+                continue;
             }
-            before = now.after;
+            let counted = placed.intersection(selected).count();
+            let free = own.difference(placed).count();
+            let wanted = match first {
+                Amount::Count(count) => *count as usize,
+                Amount::BasisPoints(points) => {
+                    (selected.len() * usize::from(*points)).div_ceil(10_000)
+                }
+            };
+            let expected = wanted.saturating_sub(counted).min(free);
+            let new: BTreeSet<_> = rows.difference(placed).cloned().collect();
+            if !placed.is_subset(rows) || new.len() != expected || !new.is_subset(own) {
+                return Err(format!(
+                    "assignment {at}, {first:?} of {selected:?}, of whom {own:?} may be drawn: {placed:?} grew by {new:?}, not by {expected}"
+                ));
+            }
         }
         Ok(())
     });
@@ -235,12 +316,13 @@ proptest! {
     /// A group that grows under a growing step keeps those that it had, and fills up with others.
     #[test]
     fn a_growing_group_keeps_the_admitted(sizes in vec(0..20_usize, 1..5), first in 1..=10_000_u16) {
-        let mut before = Admissions::new();
+        let mut before = Before::default();
         let mut size = 0;
         for more in sizes {
             size += more;
             let now = pass(&fleet("apps", ids(0..size)), Amount::BasisPoints(first), &before);
-            let had = before.get(&name("apps")).cloned().unwrap_or_default();
+            let admitted = before.admitted();
+            let had = admitted.get(&name("apps")).cloned().unwrap_or_default();
             prop_assert!(had.is_subset(&now.rows[0]));
             prop_assert_eq!(now.rows[0].len(), (size * usize::from(first)).div_ceil(10_000));
             before = now.after;
@@ -295,12 +377,12 @@ fn devices_that_it_has_placed_are_admitted_without_memory() {
     for device in world.devices.iter_mut().take(7) {
         hold(device, WORKLOAD, &holder);
     }
-    let now = pass(&world, Amount::percent(10), &Admissions::new());
+    let now = pass(&world, Amount::percent(10), &Before::default());
     assert_eq!(now.rows[0], placed);
-    assert_eq!(now.after[&name("apps")], placed);
+    assert_eq!(now.after.admitted()[&name("apps")], placed);
     assert_eq!(now.changing, BTreeSet::new());
     // They fill the step first.
-    let now = pass(&world, Amount::percent(25), &Admissions::new());
+    let now = pass(&world, Amount::percent(25), &Before::default());
     assert!(placed.is_subset(&now.rows[0]));
     assert_eq!(now.rows[0].len(), 10);
     assert_eq!(now.changing.len(), 3);
@@ -324,7 +406,7 @@ fn only_the_admitted_change() {
     let now = pass(
         &fleet("apps", ids(0..40)),
         Amount::percent(25),
-        &Admissions::new(),
+        &Before::default(),
     );
     assert_eq!(now.changing.len(), 10);
     assert_eq!(now.changing, now.rows[0]);
@@ -335,8 +417,19 @@ fn an_assignment_without_a_rollout_admits_everybody() {
     let world = fleet("apps", ids(0..5));
     let (desired, inventory) = (world.desired(), world.inventory());
     let engine = Engine::new(&desired, &inventory, now());
-    let (admitted, after) = admit(&engine, &Admissions::new());
-    assert_eq!(after, Admissions::new());
-    let engine = engine.admitting(admitted);
+    let signals = Signals {
+        look: Look {
+            now: now(),
+            last: None,
+            longest_gap: jiff::SignedDuration::ZERO,
+        },
+        is_sent: &|_, _, _| false,
+        is_evidence: &|_, _| true,
+        is_outside: &|_, _| false,
+        is_approved: &|_| false,
+        said: &Said::new(),
+    };
+    let (engine, survey) = survey(engine, &Rollouts::new(), &signals);
+    assert_eq!(survey.rollouts, Rollouts::new());
     assert_eq!(Plan::new(&engine).changes.len(), 5);
 }

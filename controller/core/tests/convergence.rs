@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_core::convergence::{Missing, UnderWay, WorkloadConvergence, converge};
 use diarchy_core::engine::{Engine, Verdict};
-use diarchy_core::plan::{Change, Plan};
+use diarchy_core::plan::Plan;
 use diarchy_core::workload::{Authority, Slider, Workload};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -76,10 +76,7 @@ fn reckon(
         Verdict::Unmanaged | Verdict::Blocked { .. } => None,
         Verdict::Settled(authority) => or(says(authority), Missing::SliderElsewhere),
         Verdict::Change { .. } => {
-            let waits = under_way
-                .waiting
-                .iter()
-                .any(|change| (change.row, change.workload) == (row, workload));
+            let waits = under_way.waiting.contains(&(row, workload));
             let sent = (under_way.is_sent)(row, workload);
             match (waits, (under_way.is_outside)(row, workload), sent) {
                 (true, ..) => or(false, Missing::AwaitingApproval),
@@ -151,11 +148,11 @@ fn every_device_that_can_be_moved_is_counted_once() {
         let (desired, inventory) = (world.desired(), world.inventory());
         let engine = Engine::new(&desired, &inventory, now());
         let plan = Plan::new(&engine);
-        let waiting: BTreeSet<Change> = plan
+        let waiting: BTreeSet<(usize, Workload)> = plan
             .changes
             .iter()
             .filter(|change| bit(bits, change.row, 11))
-            .copied()
+            .map(|change| (change.row, change.workload))
             .collect();
         let by_bit = |offset: usize| {
             move |row: usize, workload: Workload| bit(bits, row, offset + workload.index())

@@ -8,10 +8,10 @@
 
 mod world;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_core::accept::{Acceptance, Accepted, Approved, Basis, WaitReason, accept};
-use diarchy_core::due::{Sent, due};
+use diarchy_core::due::{Brakes, due};
 use diarchy_core::engine::Engine;
 use diarchy_core::plan::{self, Plan};
 use diarchy_core::workload::{Authority, Workload};
@@ -82,6 +82,7 @@ fn pass<T>(
             before,
             approvals,
             is_whole: true,
+            agreed: &BTreeSet::new(),
         },
     );
     see(&engine, &plan, acceptance)
@@ -222,10 +223,11 @@ fn the_pace_is_shared_and_what_was_sent_costs_nothing() {
             &engine,
             &steps,
             &plan.enrolling,
-            left,
-            &Sent {
-                step: &|_| sent,
-                enrolling: &|row| sent && row == first,
+            &Brakes {
+                left,
+                is_sent: &|_| sent,
+                is_enrolling: &|row| sent && row == first,
+                moves: &BTreeMap::new(),
             },
         );
         (due.steps.len(), due.enrolling.len())

@@ -1,5 +1,6 @@
 //! The audit trail: every change asked for, sent and observed, never rewritten.
 
+use diarchy_core::rollout::Phase;
 use diarchy_core::workload::{Authority, Workload};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -92,6 +93,20 @@ pub enum Event {
         reason: String,
         /// How many changes wait.
         changes: usize,
+    },
+    /// A rollout begins, goes on to another step, waits, stops or ends.
+    Rollout {
+        /// The assignment.
+        assignment: String,
+        /// What it does now.
+        phase: Phase,
+        /// At which step, from 1.
+        step: usize,
+        /// Of how many.
+        of: usize,
+        /// Why it has stopped.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        why: Option<String>,
     },
     /// A person said yes.
     Approved {

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use diarchy_clock::Clock;
 use diarchy_core::accept::Acceptance;
-use diarchy_core::desired::Desired;
-use diarchy_core::engine::Engine;
+use diarchy_core::desired::{AssignmentIndex, Desired};
+use diarchy_core::engine::{Admitted, Engine};
 use diarchy_core::plan::Plan;
 use diarchy_core::resource::ObjectName;
+use diarchy_core::rollout::Moves;
 use diarchy_core::steps::Step;
 use diarchy_fleet::inventory::Estate;
 use diarchy_git::LoadedFleet;
@@ -15,6 +16,7 @@ use jiff::Timestamp;
 
 use crate::audit::{Entry, Event};
 use crate::hold::Hold;
+use crate::rollouts::Outlook;
 use crate::site_rules::SiteRules;
 
 /// The revision in force.
@@ -46,6 +48,8 @@ pub struct FleetPass<'a, P> {
     pub approve: bool,
     /// Whether this loop has not looked at the fleet before.
     pub is_first: bool,
+    /// What rollouts go by.
+    pub outlook: Outlook<'a>,
     /// The uids of the assignments that exist.
     pub uids: &'a BTreeMap<ObjectName, String>,
 }
@@ -54,8 +58,12 @@ pub struct FleetPass<'a, P> {
 pub struct Decided<'a> {
     /// The rules, with rollouts where they are.
     pub engine: Engine<'a>,
-    /// What would change.
+    /// What would change with rollouts where they are.
     pub plan: Plan,
+    /// Whom the rollouts would have admitted at their ends.
+    pub end_state: Admitted,
+    /// By assignment, what its rollout may do.
+    pub moves: BTreeMap<AssignmentIndex, Moves>,
     /// What may be written and what waits.
     pub acceptance: Acceptance,
     /// The steps to take now.

@@ -24,8 +24,8 @@ pub struct Loaded {
     pub installation: String,
     /// What is remembered of the fleet.
     pub memory: FleetMemory,
-    /// The last yes to what waits by that memory.
-    pub approval: Option<GivenApproval>,
+    /// The last yes to each plan and step that waits by that memory.
+    pub approvals: Vec<GivenApproval>,
     /// The last reported statuses of the fleet and all that belongs to it.
     pub statuses: Statuses,
 }

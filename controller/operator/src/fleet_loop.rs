@@ -5,6 +5,7 @@ use diarchy_core::last_pass::LastPass;
 use diarchy_crds::fleet::FleetSpec;
 use diarchy_fleet::site::lever::LeverMemory;
 use diarchy_git::LoadedFleet;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::connect::{Clients, Connect};
 use crate::context::FleetPass;
@@ -13,6 +14,7 @@ use crate::control_plane::{ControlPlane, Loaded};
 use crate::error::OperatorError;
 use crate::report::FleetReport;
 use crate::revert::{self, Existing};
+use crate::rollouts::Outlook;
 
 /// What the passes over all fleets share.
 pub struct Ground<'a, P> {
@@ -31,6 +33,8 @@ pub struct Ground<'a, P> {
 pub struct FleetLoop {
     connected: Option<Connected>,
     has_looked: bool,
+    /// When the last pass decided.
+    looked: Option<Timestamp>,
 }
 
 /// What a pass over one fleet comes to.
@@ -68,7 +72,7 @@ impl FleetLoop {
         let Loaded {
             installation,
             mut memory,
-            approval,
+            approvals,
             statuses,
         } = ground.plane.load(name).await?;
         let before = memory.clone();
@@ -89,18 +93,27 @@ impl FleetLoop {
             uids: &uids,
             approve: ground.approve,
             is_first: !self.has_looked,
+            outlook: Outlook {
+                said: &existing.said,
+                last: self.looked,
+                interval: SignedDuration::try_from(fleet.spec.interval())
+                    .unwrap_or(SignedDuration::MAX),
+            },
         };
         // On the heap: it is large, and callers hold it among futures of their own.
-        let run = pass.run(memory, approval.as_ref(), &statuses, &mut connected.lever);
+        let run = pass.run(memory, &approvals, &statuses, &mut connected.lever);
         let made = Box::pin(run).await;
         self.connected = Some(connected);
         let (report, considered) = made?;
         self.has_looked |= report.has_read_rules;
+        self.looked = Some(considered.at);
         Ok(Passed {
             report,
             last: LastPass {
                 inventory: considered.inventory,
                 admitted: considered.admitted,
+                end_state: considered.end_state,
+                circumstances: considered.circumstances,
                 at: considered.at,
                 revision: revision.shown.to_owned(),
                 desired,

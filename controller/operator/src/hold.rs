@@ -1,5 +1,6 @@
 //! What keeps a pass from writing, and what waits for a person.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use diarchy_core::accept::{self, Acceptance, ApprovedChange, Basis, Waiting as WaitingChanges};
@@ -86,15 +87,16 @@ impl Hold {
     }
 }
 
-/// Which changes may be written, with the approvals that people have given. `is_whole`: see
-/// [`Basis::is_whole`].
+/// Which changes of the end state may be written, with the approvals that people have given: the plan
+/// for it, and what of it nobody is asked about. `is_whole`: see [`Basis::is_whole`].
 pub fn settle(
     engine: &Engine<'_>,
-    plan: &Plan,
+    decision: (&Plan, &BTreeSet<Change>),
     is_whole: bool,
     memory: &mut FleetMemory,
     people: &mut People<'_>,
 ) -> Acceptance {
+    let (end, agreed) = decision;
     memory.forget_approvals(people.revision.key, engine.now());
     people.answer(memory);
     let judge = |memory: &FleetMemory, revision: &str| {
@@ -103,8 +105,9 @@ pub fn settle(
             before: memory.accepted.as_ref(),
             approvals: &memory.approved,
             is_whole,
+            agreed,
         };
-        accept::accept(engine, plan, basis)
+        accept::accept(engine, end, basis)
     };
     let mut acceptance = judge(memory, people.revision.key);
     if let Some(waiting) = &acceptance.waiting {

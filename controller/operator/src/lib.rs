@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod brakes;
 pub mod check;
+mod circumstances;
 pub mod condition;
 pub mod connect;
 mod context;
@@ -28,6 +29,7 @@ mod people;
 mod read;
 pub mod report;
 pub mod revert;
+pub mod rollouts;
 pub mod said;
 pub mod shards;
 mod site_rules;

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_core::accept::{self, Accepted, Approved, ApprovedChange, WaitReason};
-use diarchy_core::admission;
 use diarchy_core::digest::Digest;
 use diarchy_core::identity::Identities;
 use diarchy_core::inventory::Device;
 use diarchy_core::resource::ObjectName;
+use diarchy_core::rollout::{Progress, Rollouts};
 use diarchy_core::workload::{Authority, Workload};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -28,8 +28,9 @@ pub struct FleetMemory {
     pub take_over: Option<u64>,
     /// Who devices were before they were renamed or joined anew.
     pub identities: Identities,
-    /// By assignment (`namespace/name`), whom its rollout has admitted, by first id.
-    pub admissions: BTreeMap<String, BTreeSet<String>>,
+    /// By assignment (`namespace/name`), how far its rollout is.
+    #[serde(default)]
+    pub rollouts: BTreeMap<String, Progress>,
     /// The end state that was last accepted.
     pub accepted: Option<Accepted>,
     /// What people have approved and is not past yet.
@@ -194,10 +195,7 @@ impl FleetMemory {
             return false;
         };
         let expires = counts_until(given.at, given.expires);
-        if let Some(id) = &given.id {
-            let last = given.expires.unwrap_or(expires);
-            self.spent.insert(id.clone(), last);
-        }
+        self.spend(given);
         match waiting.what {
             WaitingFor::Changes {
                 changes, enrolling, ..
@@ -213,6 +211,15 @@ impl FleetMemory {
             WaitingFor::Shrink { now, .. } => self.sizes = Some(now),
         }
         true
+    }
+
+    /// Remembers that a yes was taken: met again, it counts no more.
+    pub fn spend(&mut self, given: &GivenApproval) {
+        if let Some(id) = &given.id {
+            let expires = counts_until(given.at, given.expires);
+            let last = given.expires.unwrap_or(expires);
+            self.spent.insert(id.clone(), last);
+        }
     }
 
     /// Forgets the end state: what is remembered is older than what was done, so that there is nothing
@@ -294,28 +301,30 @@ impl FleetMemory {
         }
     }
 
-    /// Whom the rollouts have admitted, by assignment.
-    pub fn admissions(&self) -> admission::Admissions {
+    /// How far the rollouts are, by assignment.
+    pub fn rollouts(&self) -> Rollouts {
         let name = |text: &String| {
             let (namespace, name) = text.split_once('/')?;
             Some(ObjectName::new(namespace, name))
         };
-        self.admissions
+        self.rollouts
             .iter()
-            .filter_map(|(text, ids)| Some((name(text)?, ids.clone())))
+            .filter_map(|(text, progress)| Some((name(text)?, progress.clone())))
             .collect()
     }
 
-    /// Remembers whom the rollouts have admitted, those that are gone forgotten.
-    pub fn set_admissions(&mut self, admissions: &admission::Admissions) {
-        self.admissions = admissions
+    /// Remembers how far the rollouts are; those that are gone are forgotten.
+    pub fn set_rollouts(&mut self, rollouts: &Rollouts) {
+        self.rollouts = rollouts
             .iter()
-            .map(|(name, ids)| {
-                (
-                    name.to_string(),
-                    ids.iter().cloned().collect::<BTreeSet<_>>(),
-                )
-            })
+            .map(|(name, progress)| (name.to_string(), progress.clone()))
             .collect();
+    }
+
+    /// The steps whose end a person must approve: by assignment, the digest, and since when it waits.
+    pub fn awaiting_steps(&self) -> impl Iterator<Item = (&String, Digest, Timestamp)> {
+        self.rollouts
+            .iter()
+            .filter_map(|(name, progress)| Some((name, progress.awaits()?, progress.stage.since())))
     }
 }

@@ -1,31 +1,36 @@
 //! What the next pass would do, from what the state remembers: nothing is asked, and nothing written.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_core::accept::{self, Basis, Waiting};
-use diarchy_core::admission;
+use diarchy_core::decision::Decision;
 use diarchy_core::desired::Desired;
-use diarchy_core::due::{Due, Sent, due};
+use diarchy_core::digest::Digest;
+use diarchy_core::due::{Brakes, Due, due};
 use diarchy_core::engine::Engine;
 use diarchy_core::inventory::Device;
 use diarchy_core::plan::Plan;
 use diarchy_core::resource::ObjectName;
 use diarchy_core::rules::RulesUnderWay;
 use diarchy_core::steps::steps;
+use jiff::SignedDuration;
 
 use crate::error::OperatorError;
 use crate::hold::{Hold, shrink};
 use crate::memory::{FleetMemory, Sizes};
 use crate::revert::{self, Existing};
+use crate::rollouts::{self, Outlook};
 use crate::store::Store;
-use crate::write::was_sent;
+use crate::write::{self, was_sent};
 
 /// What a state file remembers of one fleet, for plans outside of the loop.
 #[derive(Debug)]
 pub struct Remembered {
     memory: FleetMemory,
     existing: Existing,
+    /// The digests of steps that people have approved and the loop has not seen yet.
+    approved_steps: BTreeSet<String>,
 }
 
 /// What the next pass would do.
@@ -51,8 +56,12 @@ impl Remembered {
         let mut memory = store.memory(&desired.fleet)?;
         let existing = Existing {
             uids: store.known_uids()?,
+            said: store.acts()?,
             ..Existing::default()
         };
+        let approved_steps = store.approved_steps(&memory)?;
+        let approved_steps = approved_steps.into_iter().map(|given| given.digest);
+        let approved_steps = approved_steps.collect();
         if let Some(waiting) = &memory.waiting {
             // A yes that the loop has not seen yet counts in its next pass.
             let given = store.approval(&waiting.digest.to_string(), &waiting.revision)?;
@@ -61,13 +70,21 @@ impl Remembered {
             }
         }
         revert::note(desired, &existing, &mut memory);
-        Ok(Self { memory, existing })
+        Ok(Self {
+            memory,
+            existing,
+            approved_steps,
+        })
     }
 
     /// The same of what is remembered after a pass, and of the assignments that exist.
     #[must_use]
     pub const fn after(memory: FleetMemory, existing: Existing) -> Self {
-        Self { memory, existing }
+        Self {
+            memory,
+            existing,
+            approved_steps: BTreeSet::new(),
+        }
     }
 
     /// The uids of the assignments that were there at the last pass.
@@ -103,33 +120,46 @@ impl Remembered {
     ) -> NextPass<'a> {
         let mut memory = self.memory.clone();
         memory.forget_approvals(revision, engine.now());
-        let (admitted, _) = admission::admit(&engine, &memory.admissions());
-        let engine = engine.admitting(admitted);
-        let mut plan = Plan::new(&engine);
+        let outlook = Outlook {
+            said: &self.existing.said,
+            last: None,
+            interval: SignedDuration::ZERO,
+        };
+        let is_approved = |step: &Digest| self.approved_steps.contains(&step.to_string());
+        let decision = rollouts::foresee(engine, &memory, outlook, &|_, _| false, &is_approved);
         let acceptance = accept::accept(
-            &engine,
-            &plan,
+            &decision.engine,
+            &decision.end,
             Basis {
                 revision,
                 before: memory.accepted.as_ref(),
                 approvals: &memory.approved,
                 is_whole: devices.site > 0 && devices.intune > 0,
+                agreed: &decision.returning,
             },
         );
+        let cleared = decision.cleared_now(&acceptance.cleared);
+        let Decision {
+            engine,
+            survey,
+            now: mut plan,
+            ..
+        } = decision;
         let stopped = Hold::by_git(&engine).or_else(|| shrink(&engine, Some(devices), &mut memory));
         // Rules that are under way at the site are not in an inventory: what waits for them only
         // comes later than this says.
         let rules = RulesUnderWay::default();
-        let steps = steps(&engine, &rules, &acceptance.cleared, &plan.hand_overs);
-        let left = (engine.desired().guardrails.max_changes_per_hour as usize)
-            .saturating_sub(memory.sent_lately(engine.now()));
-        let sent = Sent {
-            step: &|step| was_sent(&engine, step, &memory),
-            enrolling: &|_| false,
+        let steps = steps(&engine, &rules, &cleared, &plan.hand_overs);
+        let left = write::left(&engine, &mut memory);
+        let brakes = Brakes {
+            left,
+            is_sent: &|step| was_sent(&engine, step, &memory),
+            is_enrolling: &|_| false,
+            moves: &survey.moves,
         };
         let due = match &stopped {
             Some(_) => Due::default(),
-            None => due(&engine, &steps, &acceptance.enrolling, left, &sent),
+            None => due(&engine, &steps, &acceptance.enrolling, &brakes),
         };
         plan.keep(&engine, &due);
         NextPass {

@@ -248,6 +248,7 @@ impl Operator {
             .map(|assignment| &assignment.name);
         let existing = Existing {
             uids: self.setup.store.uids(assignments, self.setup.clock.now())?,
+            said: self.setup.store.acts()?,
             ..Existing::default()
         };
         let said = self.setup.store.said()?;

@@ -1,11 +1,13 @@
 //! One pass over one fleet: read, decide, write, report.
 
-use diarchy_core::admission;
+use diarchy_core::circumstances::Circumstances;
+use diarchy_core::decision::Decision;
 use diarchy_core::engine::{Admitted, Engine};
 use diarchy_core::inference;
 use diarchy_core::inventory::{Device, Inventory};
-use diarchy_core::plan::Plan;
+use diarchy_core::rollout::Survey;
 use diarchy_core::steps::steps;
+use diarchy_core::workload::Staged;
 use diarchy_fleet::inventory::Readings;
 use diarchy_fleet::join::{JoinOptions, JoinReport, join};
 use diarchy_fleet::site::lever::LeverMemory;
@@ -25,7 +27,7 @@ use crate::report::FleetReport;
 use crate::revert;
 use crate::site_rules::SiteRules;
 use crate::store::GivenApproval;
-use crate::{status, summary, write};
+use crate::{circumstances, rollouts, status, summary, write};
 
 /// What a pass has decided from, besides what was asked.
 pub struct Considered {
@@ -33,6 +35,10 @@ pub struct Considered {
     pub inventory: Inventory,
     /// Whom the rollouts had admitted.
     pub admitted: Admitted,
+    /// Whom they would have admitted at their ends.
+    pub end_state: Admitted,
+    /// What was found to keep devices from moving.
+    pub circumstances: Circumstances,
     /// The moment that was decided for.
     pub at: Timestamp,
 }
@@ -47,7 +53,7 @@ impl<P: ControlPlane> FleetPass<'_, P> {
     pub async fn run(
         &self,
         mut memory: FleetMemory,
-        approval: Option<&GivenApproval>,
+        approvals: &[GivenApproval],
         statuses: &Statuses,
         lever: &mut LeverMemory,
     ) -> Result<(FleetReport, Considered), OperatorError> {
@@ -66,7 +72,7 @@ impl<P: ControlPlane> FleetPass<'_, P> {
         let sizes = complete(&readings).then(|| Sizes::of(&devices));
         let shown = self.shown(&devices, found.enrollment.scheduled, &memory);
         let inventory = Inventory::new(devices).map_err(|error| self.impossible(&error))?;
-        let mut people = self.people(approval);
+        let mut people = self.people(approvals);
         self.compare(&inventory, &readings, &rules, &mut memory, &mut people);
         let decided = self.decide(
             &inventory,
@@ -103,13 +109,18 @@ impl<P: ControlPlane> FleetPass<'_, P> {
             statuses,
         );
         self.plane.report(reports).await?;
+        let left = write::left(&decided.engine, &mut memory);
+        let circumstances = circumstances::found(&decided, &readings, &memory, &shown, left);
         let at = decided.engine.now();
+        let end_state = decided.end_state;
         let admitted = decided.engine.into_admitted();
         Ok((
             report,
             Considered {
                 inventory,
                 admitted,
+                end_state,
+                circumstances,
                 at,
             },
         ))
@@ -158,12 +169,12 @@ impl<P: ControlPlane> FleetPass<'_, P> {
         memory.footprint = Some(Footprint::of(inventory, rules));
     }
 
-    fn people<'p>(&'p self, approval: Option<&'p GivenApproval>) -> People<'p> {
+    fn people<'p>(&'p self, approvals: &'p [GivenApproval]) -> People<'p> {
         People {
             fleet: &self.desired.fleet,
             revision: self.revision,
             installation: self.installation,
-            approval,
+            approvals,
             approves: self.approve,
             now: self.clock.now(),
             notes: Notes::default(),
@@ -216,19 +227,30 @@ impl<P: ControlPlane> FleetPass<'_, P> {
         let desired = self.desired;
         let now = self.clock.now();
         let engine = Engine::new(desired, inventory, now);
-        let (admitted, admissions) = admission::admit(&engine, &memory.admissions());
-        memory.set_admissions(&admissions);
-        let engine = engine.admitting(admitted);
-        let plan = Plan::new(&engine);
+        let is_outside = |row, workload| {
+            let resource = inventory.resource_id(row);
+            resource.is_some_and(|resource| rules.is_outside(Staged::Workload(workload), resource))
+        };
+        let decision = rollouts::decide(engine, memory, self.outlook, &is_outside, people);
         let is_whole = is_whole(readings, sizes);
-        let acceptance = hold::settle(&engine, &plan, is_whole, memory, people);
+        let judged = (&decision.end, &decision.returning);
+        let acceptance = hold::settle(&decision.engine, judged, is_whole, memory, people);
+        let cleared = decision.cleared_now(&acceptance.cleared);
         let under_way = rules.under_way(desired, inventory, self.uids);
-        let steps = steps(&engine, &under_way, &acceptance.cleared, &plan.hand_overs);
+        let Decision {
+            engine,
+            survey,
+            now: plan,
+            ..
+        } = decision;
+        let steps = steps(&engine, &under_way, &cleared, &plan.hand_overs);
         let wants_to_write = !steps.is_empty() || !acceptance.enrolling.is_empty();
         let hold = hold::hold(&engine, readings, sizes, wants_to_write, memory, people);
         Decided {
-            engine,
             plan,
+            end_state: Survey::end_state(&engine, &survey.rollouts),
+            moves: survey.moves,
+            engine,
             acceptance,
             steps,
             rules,

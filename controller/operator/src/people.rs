@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::audit::{Entry, Event};
 use crate::context::Revision;
-use crate::memory::{FleetMemory, Waiting, WaitingFor};
+use crate::memory::{FleetMemory, Waiting, WaitingFor, counts_until};
 use crate::store::GivenApproval;
 
 /// Who approves when `up` was told to approve by itself.
@@ -21,8 +21,8 @@ pub struct People<'a> {
     pub revision: Revision<'a>,
     /// The id of this installation.
     pub installation: &'a str,
-    /// The last yes to what waited when the pass began.
-    pub approval: Option<&'a GivenApproval>,
+    /// The yes to what waited when the pass began: plans and steps.
+    pub approvals: &'a [GivenApproval],
     /// Whether what waits is approved as it arises.
     pub approves: bool,
     /// The time of the pass.
@@ -49,9 +49,39 @@ impl People<'_> {
         let digest = waiting.digest.to_string();
         let is_meant =
             |given: &&GivenApproval| given.digest == digest && given.revision == waiting.revision;
-        if let Some(given) = self.approval.filter(is_meant) {
+        if let Some(given) = self.approvals.iter().find(is_meant) {
             self.take(memory, given);
         }
+    }
+
+    /// The yes that counts for the step with this digest, if there is one.
+    pub fn approval_of(&self, step: &Digest) -> Option<GivenApproval> {
+        let digest = step.to_string();
+        let given = self.approvals.iter().find(|given| {
+            given.digest == digest && self.now < counts_until(given.at, given.expires)
+        });
+        given.cloned().or_else(|| {
+            self.approves.then(|| GivenApproval {
+                digest,
+                revision: String::new(),
+                approver: BY_OPTION.to_owned(),
+                at: self.now,
+                expires: None,
+                id: None,
+            })
+        })
+    }
+
+    /// Notes that a rollout went on because of the yes to its step, which counts no more.
+    pub fn take_step(&mut self, memory: &mut FleetMemory, step: &Digest) {
+        let Some(given) = self.approval_of(step) else {
+            return;
+        };
+        memory.spend(&given);
+        self.note(Event::Approved {
+            digest: given.digest,
+            approver: given.approver,
+        });
     }
 
     /// Approves what waits, if the run was told to. Whether it did.
@@ -119,7 +149,8 @@ impl People<'_> {
         memory.waiting = Some(waiting);
     }
 
-    fn note(&mut self, event: Event) {
+    /// Notes something for the audit trail.
+    pub fn note(&mut self, event: Event) {
         self.notes.entries.push(Entry {
             at: self.now,
             fleet: self.fleet.to_string(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use diarchy_core::convergence::WorkloadConvergence;
 use diarchy_core::resource::ObjectName;
+use diarchy_core::rollout::{Counts, Phase};
 use diarchy_core::tally::{EnrollmentTally, WorkloadTally};
 use diarchy_core::workload::Workload;
 use jiff::Timestamp;
@@ -29,6 +30,8 @@ pub struct FleetReport {
     pub workloads: BTreeMap<Workload, WorkloadTally>,
     /// What waits for a person.
     pub waiting: Option<WaitingReport>,
+    /// How far the rollouts of assignments in force are.
+    pub rollouts: Vec<RolloutReport>,
     /// Why nothing was written in this pass.
     pub stopped: Option<String>,
     /// What a person has to do at the console.
@@ -74,18 +77,68 @@ pub struct WaitingReport {
     pub since: Timestamp,
 }
 
+/// How far one rollout is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RolloutReport {
+    /// The assignment.
+    pub assignment: ObjectName,
+    /// Its workload.
+    pub workload: Workload,
+    /// The step, from 1.
+    pub step: usize,
+    /// Of how many.
+    pub of: usize,
+    /// What it does there.
+    pub phase: Phase,
+    /// How many of its devices do what.
+    pub counts: Counts,
+    /// While the next step waits for a person: what to approve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Why it has stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
 impl FleetReport {
-    /// Whether every online device is observed where it should be, and nothing is left to do.
+    /// Whether every rollout is complete, every online device is observed where it should be, and
+    /// nothing is left to do.
     #[must_use]
     pub fn is_converged(&self) -> bool {
+        let mut rollouts = self.rollouts.iter();
+        self.is_at_rest() && rollouts.all(|rollout| rollout.phase == Phase::Complete)
+    }
+
+    /// Whether nothing more happens by itself, since rollouts have halted or gone back. Where one has
+    /// halted, its devices are waited for no more; where one has gone back, they are.
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
+        let has_ended =
+            |phase| matches!(phase, Phase::Complete | Phase::Halted | Phase::RolledBack);
+        let has_halted = |workload| {
+            let mut rollouts = self.rollouts.iter();
+            rollouts.any(|one| one.workload == workload && one.phase == Phase::Halted)
+        };
+        let mut workloads = self.convergence.iter();
+        self.is_quiet()
+            && self.rollouts.iter().all(|one| has_ended(one.phase))
+            && self.rollouts.iter().any(|one| one.phase.needs_person())
+            && workloads.all(|(workload, counts)| counts.is_converged() || has_halted(*workload))
+    }
+
+    /// Whether every online device is observed where it should be for now.
+    fn is_at_rest(&self) -> bool {
+        let mut workloads = self.convergence.values();
+        self.is_quiet() && workloads.all(WorkloadConvergence::is_converged)
+    }
+
+    /// Whether nobody is waited for, and nothing went wrong.
+    fn is_quiet(&self) -> bool {
         self.waiting.is_none()
             && self.problems.is_empty()
             && self.handing_over == 0
             && self.enrolling == 0
-            && self
-                .convergence
-                .values()
-                .all(WorkloadConvergence::is_converged)
     }
 }
 
@@ -123,5 +176,18 @@ impl PassReport {
             && self.refused.is_none()
             && self.failures.is_empty()
             && self.fleets.iter().all(FleetReport::is_converged)
+    }
+
+    /// Whether nothing more happens by itself, since rollouts have halted or gone back.
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
+        self.revision.is_some()
+            && self.refused.is_none()
+            && self.failures.is_empty()
+            && self.fleets.iter().any(FleetReport::has_stopped)
+            && self
+                .fleets
+                .iter()
+                .all(|fleet| fleet.has_stopped() || fleet.is_converged())
     }
 }

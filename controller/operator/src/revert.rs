@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_core::desired::{Desired, StandIn, Unreadable, Window};
 use diarchy_core::resource::ObjectName;
+use diarchy_core::rollout::Said;
 use diarchy_core::workload::Workload;
 use diarchy_fleet::site::state::SiteState;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,8 @@ pub struct Existing {
     pub invalid: BTreeMap<ObjectName, String>,
     /// The uids of those whose devices stay where they are when they go, whatever they said.
     pub abandoned: BTreeSet<String>,
+    /// What people want of their rollouts.
+    pub said: Said,
 }
 
 /// Notes which assignments there are, and which have gone that take their devices back.
@@ -44,6 +47,7 @@ pub fn note(desired: &Desired, existing: &Existing, memory: &mut FleetMemory) {
         uids,
         invalid,
         abandoned,
+        said: _,
     } = existing;
     let mut present: BTreeMap<String, LastGood> = desired
         .assignments

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use diarchy_core::resource::{Kind, ObjectName};
+use diarchy_core::rollout::{self, Act};
 use rusqlite::params;
 
 use crate::error::OperatorError;
@@ -13,6 +14,13 @@ pub const SCHEMA: &str = "
 CREATE TABLE said (
     kind TEXT NOT NULL, name TEXT NOT NULL, paused INTEGER NOT NULL DEFAULT 0, requested TEXT,
     PRIMARY KEY (kind, name)
+) STRICT;
+";
+
+/// The table of what people want of rollouts.
+pub const ACTS_SCHEMA: &str = "
+CREATE TABLE act (
+    assignment TEXT NOT NULL, act TEXT NOT NULL, said TEXT NOT NULL, PRIMARY KEY (assignment, act)
 ) STRICT;
 ";
 
@@ -49,6 +57,36 @@ impl Store {
         let sql = "INSERT INTO said (kind, name, requested) VALUES (?1, ?2, ?3)
                    ON CONFLICT (kind, name) DO UPDATE SET requested = ?3";
         self.execute(sql, params![kind.name(), name.to_string(), request])
+    }
+
+    /// Has a rollout do something. `said` is another text each time.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError::State`]
+    pub fn act(&self, assignment: &ObjectName, act: Act, said: &str) -> Result<(), OperatorError> {
+        let sql = "INSERT INTO act (assignment, act, said) VALUES (?1, ?2, ?3)
+                   ON CONFLICT (assignment, act) DO UPDATE SET said = ?3";
+        self.execute(sql, params![assignment.to_string(), act.name(), said])
+    }
+
+    /// What people want of rollouts, as they said it last.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError::State`]
+    pub fn acts(&self) -> Result<rollout::Said, OperatorError> {
+        let rows: Vec<(String, String, String)> = self
+            .rows("SELECT assignment, act, said FROM act", |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?;
+        let mut acts = rollout::Said::new();
+        for (assignment, act, said) in rows {
+            if let (Ok(assignment), Some(act)) = (assignment.parse(), Act::from_name(&act)) {
+                acts.entry(assignment).or_default().insert(act, said);
+            }
+        }
+        Ok(acts)
     }
 
     /// Everything that people have said.

@@ -28,11 +28,11 @@ const DEALT: [&str; 13] = [
     "/accepted/unasked",
 ];
 
-/// Maps whose values grow with the fleet: each value is dealt out under its key.
-const DEALT_WITHIN: [&str; 1] = ["/admissions"];
-
-/// Lists of which each element has parts that grow with the fleet: those parts are dealt out.
-const DEALT_OF_EACH: [(&str, [&str; 2]); 1] = [("/approved", ["changes", "enrolling"])];
+/// Lists and maps of which each element has parts that grow with the fleet: those parts are dealt out.
+const DEALT_OF_EACH: [(&str, [&str; 2]); 2] = [
+    ("/approved", ["changes", "enrolling"]),
+    ("/rollouts", ["admitted", "courses"]),
+];
 
 /// A part that cannot be read back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -104,26 +104,31 @@ pub fn gather(parts: &[Vec<u8>]) -> Result<FleetMemory, BrokenPart> {
 
 /// Everything in `memory` that is dealt out.
 fn pointers(memory: &Value) -> Vec<String> {
-    let within = DEALT_WITHIN.iter().flat_map(|map| {
-        let keys = memory.pointer(map).and_then(Value::as_object);
-        keys.into_iter()
-            .flat_map(Map::keys)
-            .map(move |key| format!("{map}/{}", key.replace('~', "~0").replace('/', "~1")))
-    });
-    let of_each = DEALT_OF_EACH.iter().flat_map(|(list, fields)| {
-        let elements = memory.pointer(list).and_then(Value::as_array);
-        (0..elements.map_or(0, Vec::len)).flat_map(move |at| {
+    let of_each = DEALT_OF_EACH.iter().flat_map(|(all, fields)| {
+        let keys = memory.pointer(all).map(keys).unwrap_or_default();
+        keys.into_iter().flat_map(move |key| {
             fields
                 .iter()
-                .map(move |field| format!("{list}/{at}/{field}"))
+                .map(move |field| format!("{all}/{key}/{field}"))
         })
     });
     DEALT
         .iter()
         .map(ToString::to_string)
-        .chain(within)
         .chain(of_each)
         .collect()
+}
+
+/// What the elements of a list or a map are called in a pointer.
+fn keys(all: &Value) -> Vec<String> {
+    match all {
+        Value::Array(list) => (0..list.len()).map(|at| at.to_string()).collect(),
+        Value::Object(map) => map
+            .keys()
+            .map(|key| key.replace('~', "~0").replace('/', "~1"))
+            .collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// What of `whole` goes into which part; `whole` is empty afterwards.
@@ -199,6 +204,7 @@ mod tests {
     use diarchy_core::accept::{Accepted, Approved, ApprovedChange, Unasked, WaitReason};
     use diarchy_core::identity::Identities;
     use diarchy_core::inventory::Device;
+    use diarchy_core::rollout::{Course, Health, Heeded, Progress};
     use diarchy_core::workload::{Authority, Workload, WorkloadSet};
     use jiff::Timestamp;
 
@@ -227,9 +233,19 @@ mod tests {
             identities,
             ..FleetMemory::default()
         };
+        let mut progress = Progress::new(
+            Digest::of_lines(["a spec"]),
+            Authority::Intune,
+            now(),
+            Heeded::new(),
+        );
+        progress.admitted = ids().collect();
+        progress.courses = ids()
+            .map(|id| (id, Course::new(Health::default())))
+            .collect();
         memory
-            .admissions
-            .insert("contoso/up~dates".to_owned(), ids().collect());
+            .rollouts
+            .insert("contoso/up~dates".to_owned(), progress);
         memory.accepted = Some(Accepted {
             intune: ids()
                 .map(|id| (id, WorkloadSet::from_iter([Workload::ClientApps])))

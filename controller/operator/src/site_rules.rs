@@ -1,6 +1,6 @@
 //! What the owned collections hold of each device, by rule and by membership.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_core::desired::Desired;
 use diarchy_core::inventory::Inventory;
@@ -9,6 +9,7 @@ use diarchy_core::rules::{Owner, RulesUnderWay};
 use diarchy_core::workload::Staged;
 use diarchy_fleet::site::collection::CollectionId;
 use diarchy_fleet::site::lever::LeverMemory;
+use diarchy_fleet::site::pending::RuleState;
 use diarchy_fleet::site::state::SiteState;
 
 /// An owned collection that has a device.
@@ -28,6 +29,8 @@ pub struct Held {
 #[derive(Debug, Default)]
 pub struct SiteRules {
     by_device: BTreeMap<(Staged, u32), Vec<Held>>,
+    /// Rules that never make a member, since the pilot's limiting collection lacks the device.
+    outside: BTreeSet<(Staged, u32)>,
 }
 
 impl SiteRules {
@@ -52,7 +55,13 @@ impl SiteRules {
                     .push(held);
             }
         }
-        Self { by_device }
+        let pending = state.pending(lever);
+        let outside = pending
+            .iter()
+            .filter(|rule| rule.state == RuleState::OutsideLimitingCollection)
+            .map(|rule| (rule.staged, rule.resource))
+            .collect();
+        Self { by_device, outside }
     }
 
     /// The owned collections that have a device, by rule or by membership: what it has to be taken
@@ -67,6 +76,12 @@ impl SiteRules {
     pub fn is_enrolling(&self, resource: u32) -> bool {
         let holding = self.holding(Staged::Enrollment, resource);
         holding.iter().any(|held| held.is_rule)
+    }
+
+    /// Whether a rule has been made for a device that never becomes a membership, since the limiting
+    /// collection lacks it.
+    pub fn is_outside(&self, staged: Staged, resource: u32) -> bool {
+        self.outside.contains(&(staged, resource))
     }
 
     /// What is under way for the devices of `inventory`.

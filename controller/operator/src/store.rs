@@ -18,7 +18,7 @@ use crate::memory::FleetMemory;
 use crate::said::{self, Said};
 
 /// The version of the tables; a file of a later version is refused.
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 
 /// The tables. The audit trail is append-only: the file itself refuses to change or drop a line.
 const SCHEMA: &str = "
@@ -66,6 +66,9 @@ pub struct GivenApproval {
     pub id: Option<String>,
 }
 
+/// The revision of a yes that counts whatever the revision: the digest says what it is for.
+const ANY_REVISION: &str = "";
+
 impl Store {
     /// Opens the state file, or makes it.
     ///
@@ -110,8 +113,8 @@ impl Store {
         }
         match version {
             0 => create(&connection).map_err(state)?,
-            1 => upgrade(&connection).map_err(state)?,
-            _ => {}
+            SCHEMA_VERSION => {}
+            older => upgrade(&connection, older).map_err(state)?,
         }
         Ok(Self {
             connection: Arc::new(Mutex::new(connection)),
@@ -267,10 +270,14 @@ impl Store {
         };
         for blob in blobs {
             let memory: FleetMemory = self.unpack(&blob)?;
-            if let Some(waiting) = memory.waiting
+            if let Some(waiting) = &memory.waiting
                 && waiting.digest.to_string() == digest
             {
-                return Ok(Some(waiting.revision));
+                return Ok(Some(waiting.revision.clone()));
+            }
+            let mut steps = memory.awaiting_steps();
+            if steps.any(|(_, step, _)| step.to_string() == digest) {
+                return Ok(Some(ANY_REVISION.to_owned()));
             }
         }
         Ok(None)
@@ -325,6 +332,23 @@ impl Store {
                 id: None,
             })
         }))
+    }
+
+    /// The yes of people to the steps of rollouts that wait for it by `memory`.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError::State`]
+    pub fn approved_steps(
+        &self,
+        memory: &FleetMemory,
+    ) -> Result<Vec<GivenApproval>, OperatorError> {
+        let mut approved = Vec::new();
+        for (_, step, since) in memory.awaiting_steps() {
+            let given = self.approval(&step.to_string(), ANY_REVISION)?;
+            approved.extend(given.filter(|given| given.at >= since));
+        }
+        Ok(approved)
     }
 
     /// Reports statuses, in one go; those that say the same are not written again. How many were.
@@ -493,17 +517,19 @@ impl Store {
 impl ControlPlane for Store {
     async fn load(&self, fleet: &ObjectName) -> Result<Loaded, OperatorError> {
         let memory = self.memory(fleet)?;
-        let approval = match &memory.waiting {
+        let plan = match &memory.waiting {
             Some(waiting) => self
                 .approval(&waiting.digest.to_string(), &waiting.revision)?
                 // A yes to an earlier plan that happened to look the same was for that one.
                 .filter(|given| given.at >= waiting.since),
             None => None,
         };
+        let mut approvals = self.approved_steps(&memory)?;
+        approvals.extend(plan);
         Ok(Loaded {
             installation: self.installation()?,
             memory,
-            approval,
+            approvals,
             statuses: self.statuses(&fleet.namespace)?,
         })
     }
@@ -541,7 +567,8 @@ impl ControlPlane for Store {
 }
 
 fn create(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch(&format!("BEGIN;{SCHEMA}{}", said::SCHEMA))?;
+    let (said, acts) = (said::SCHEMA, said::ACTS_SCHEMA);
+    connection.execute_batch(&format!("BEGIN;{SCHEMA}{said}{acts}"))?;
     connection.execute(
         "INSERT INTO meta VALUES ('installation', ?1)",
         [Uuid::new_v4().to_string()],
@@ -550,9 +577,10 @@ fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("COMMIT;")
 }
 
-/// A file of the first version.
-fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch(&format!("BEGIN;{}", said::SCHEMA))?;
+/// A file of an earlier version gets the tables that came after it.
+fn upgrade(connection: &Connection, version: i64) -> rusqlite::Result<()> {
+    let said = if version < 2 { said::SCHEMA } else { "" };
+    connection.execute_batch(&format!("BEGIN;{said}{}", said::ACTS_SCHEMA))?;
     connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     connection.execute_batch("COMMIT;")
 }

@@ -8,8 +8,7 @@ use diarchy_core::desired::{AutomaticEnrollment, Desired, Policy};
 use diarchy_core::engine::{Engine, Verdict};
 use diarchy_core::fact::Fact;
 use diarchy_core::inference::{self, ShownSlider};
-use diarchy_core::inventory::Device;
-use diarchy_core::plan::Change;
+use diarchy_core::inventory::{Device, Inventory};
 use diarchy_core::resource::ObjectName;
 use diarchy_core::selector::TimeKey;
 use diarchy_core::tally::{EnrollmentTally, Tally};
@@ -24,7 +23,7 @@ use diarchy_fleet::site::pilot::PilotState;
 use crate::audit::{Entry, Event};
 use crate::context::{Decided, FleetPass};
 use crate::memory::{FleetMemory, Waiting};
-use crate::report::{FleetReport, WaitingReport};
+use crate::report::{FleetReport, RolloutReport, WaitingReport};
 use crate::write::Written;
 
 /// Where devices show the sliders to stand, and how many a slider in its place would move.
@@ -76,11 +75,10 @@ impl Shown {
 
 /// Whether a device's report is newer than our last write for it.
 pub fn is_evidence<'a>(
-    engine: &'a Engine<'_>,
+    inventory: &'a Inventory,
     memory: &'a FleetMemory,
 ) -> impl Fn(usize, Workload) -> bool + 'a {
     move |row, workload| {
-        let inventory = engine.inventory();
         let Some(write) = memory.last_write(inventory.first_id(row), workload) else {
             return true;
         };
@@ -110,7 +108,7 @@ pub fn observed<P>(
                 let report = inventory.observed(**workload).get(row);
                 let holds = engine.holding(row, **workload).map(|h| !h.is_empty());
                 let wanted = write.to == Authority::Intune;
-                is_evidence(engine, memory)(row, **workload)
+                is_evidence(inventory, memory)(row, **workload)
                     && report == Ternary::from(wanted)
                     && holds == Some(wanted)
             })
@@ -140,14 +138,15 @@ pub fn report<P>(
     shown: &Shown,
 ) -> FleetReport {
     let engine = &decided.engine;
-    let evidence = is_evidence(engine, memory);
+    let evidence = is_evidence(engine.inventory(), memory);
     let tally = Tally::new(engine, &evidence);
     let rules = Rules::new(readings, lever);
-    let waiting: BTreeSet<Change> = decided
+    let waiting: BTreeSet<(usize, Workload)> = decided
         .acceptance
         .waiting
         .iter()
-        .flat_map(|waiting| waiting.changes.iter().copied())
+        .flat_map(|waiting| &waiting.changes)
+        .map(|change| (change.row, change.workload))
         .collect();
     let key = |row, staged| Some((staged, engine.inventory().resource_id(row)?));
     let is_sent = |row, workload| {
@@ -202,6 +201,7 @@ pub fn report<P>(
             .map(|workload| (workload, tally.workloads[workload.index()]))
             .collect(),
         waiting: memory.waiting.as_ref().map(waiting_report),
+        rollouts: rollouts(decided, memory),
         stopped: decided.hold.as_ref().map(ToString::to_string),
         manual_steps: manual_steps(engine.desired(), readings, shown),
         problems,
@@ -221,6 +221,27 @@ pub fn report<P>(
         .flatten()
         .max(),
     }
+}
+
+/// How far the rollouts of assignments in force are.
+fn rollouts(decided: &Decided<'_>, memory: &FleetMemory) -> Vec<RolloutReport> {
+    let desired = decided.engine.desired();
+    let in_force = decided.moves.iter().filter_map(|(index, moves)| {
+        let assignment = desired.assignment(*index);
+        let steps = assignment.rollout.as_ref()?.steps.len();
+        let progress = memory.rollouts.get(&assignment.name.to_string())?;
+        assignment.force.is_in_force().then(|| RolloutReport {
+            assignment: assignment.name.clone(),
+            workload: assignment.workload,
+            step: progress.step + 1,
+            of: steps,
+            phase: progress.phase(),
+            counts: moves.counts,
+            digest: progress.awaits().map(|digest| digest.to_string()),
+            why: progress.stage.stopped().map(|why| why.to_string()),
+        })
+    });
+    in_force.collect()
 }
 
 /// By assignment, the online devices that it asks for and that the limiting collection lacks.

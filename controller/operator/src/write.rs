@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use diarchy_core::due::{self, Due, Sent};
+use diarchy_core::due::{self, Brakes, Due};
 use diarchy_core::engine::Engine;
 use diarchy_core::resource::{Kind, ObjectName};
 use diarchy_core::steps::Step;
@@ -142,18 +142,25 @@ pub fn due(decided: &Decided<'_>, readings: &Readings, memory: &mut FleetMemory)
         return Due::default();
     }
     let engine = &decided.engine;
-    let spent = memory.sent_lately(engine.now());
-    let allowed = engine.desired().guardrails.max_changes_per_hour as usize;
+    let brakes = Brakes {
+        left: left(engine, memory),
+        is_sent: &|step| was_sent(engine, step, memory),
+        is_enrolling: &|row| is_enrolling(decided, row),
+        moves: &decided.moves,
+    };
     due::due(
         engine,
         &decided.steps,
         &decided.acceptance.enrolling,
-        allowed.saturating_sub(spent),
-        &Sent {
-            step: &|step| was_sent(engine, step, memory),
-            enrolling: &|row| is_enrolling(decided, row),
-        },
+        &brakes,
     )
+}
+
+/// How many more membership changes the pace allows now.
+pub fn left(engine: &Engine<'_>, memory: &mut FleetMemory) -> usize {
+    let spent = memory.sent_lately(engine.now());
+    let allowed = engine.desired().guardrails.max_changes_per_hour as usize;
+    allowed.saturating_sub(spent)
 }
 
 /// Whether the site has a rule that has the device join the pilot of automatic enrolment.

@@ -20,6 +20,14 @@ Examples:
   diarchy suspend assignment/updates --state fleet.state
   diarchy resume assignment/updates --state fleet.state";
 
+pub const ROLLOUT_EXAMPLES: &str = "\
+Examples:
+  diarchy promote assignment/updates -n contoso
+  diarchy abort updates --state fleet.state
+  diarchy retry updates --state fleet.state
+
+The next step of a rollout with `approval: Required` is begun by `diarchy approve` alone.";
+
 pub const RECONCILE_EXAMPLES: &str = "\
 Examples:
   diarchy reconcile fleet/contoso -n contoso --wait
@@ -149,6 +157,16 @@ impl Shown {
 pub struct Pause {
     /// What: fleet/NAME, assignment/NAME or source/NAME
     #[arg(value_name = "KIND/NAME")]
+    pub what: String,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// `promote`, `abort` and `retry`
+#[derive(Debug, Args)]
+pub struct OfRollout {
+    /// Whose rollout: assignment/NAME, or NAME
+    #[arg(value_name = "ASSIGNMENT")]
     pub what: String,
     #[command(flatten)]
     pub place: Place,

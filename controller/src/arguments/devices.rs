@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use diarchy_simulator::Mishap;
 use jiff::Timestamp;
 
 use crate::failure::Failure;
@@ -135,4 +136,15 @@ pub struct Simulation {
     /// Leave out what a person would have prepared at the site: marks and sliders
     #[arg(long, requires = "simulate")]
     pub unprepared: bool,
+    /// Let a share of the devices fare badly once Intune has a workload of theirs; may be repeated
+    ///
+    /// KIND is `NotCompliant` (the default: Intune judges them so), `ClientUnhealthy`, or `Silent`: they
+    /// go on reporting that nothing has moved. Such as `WindowsUpdatePolicies=10%`, or
+    /// `ClientApps=2.5%:Silent`.
+    #[arg(
+        long = "mishap",
+        value_name = "WORKLOAD=SHARE[:KIND]",
+        requires = "simulate"
+    )]
+    pub mishaps: Vec<Mishap>,
 }

@@ -53,16 +53,18 @@ fn of_state(file: &std::path::Path, digest: Digest) -> Result<String, Failure> {
     ))
 }
 
-/// Makes an Approval for the fleet that waits for this digest.
+/// What has something waiting: its kind, and where its status has the digest.
+const WAITING: [(Kind, &str); 2] = [
+    (Kind::Fleet, "/status/waitingPlan/digest"),
+    (Kind::WorkloadAssignment, "/status/rollout/digest"),
+];
+
+/// Makes an Approval for the fleet, or the assignment, that waits for this digest.
 async fn of_cluster(arguments: &Approve, digest: Digest) -> Result<String, Failure> {
     let connection = Connection::new(&arguments.place.cluster).await?;
     let namespace = connection.namespace.clone();
     let digest = digest.to_string();
-    let fleets = connection.objects(Kind::Fleet, &namespace);
-    let fleets = fleets.list(&ListParams::default()).await;
-    let fleets = fleets.map_err(|error| failed("fleets cannot be listed", &error))?;
-    let waits = |fleet: &&DynamicObject| fleet.data["status"]["waitingPlan"]["digest"] == digest;
-    let Some(fleet) = fleets.iter().find(waits) else {
+    let Some((kind, waiting)) = waiting(&connection, &digest).await? else {
         return Err(Failure::from(OperatorError::NothingWaiting(digest)));
     };
     let (approver, now) = whoami(&connection).await?;
@@ -72,13 +74,17 @@ async fn of_cluster(arguments: &Approve, digest: Digest) -> Result<String, Failu
         now.checked_add(valid.unwrap_or(SignedDuration::MAX)).ok(),
     );
     let expires = show::moment(expires);
-    let name = fleet.name_any();
+    let name = waiting.name_any();
+    let prefix = match kind {
+        Kind::Fleet => "plan-",
+        _ => "step-",
+    };
     let approval = json!({
         "apiVersion": "diarchy.dev/v1alpha1",
         "kind": "Approval",
-        "metadata": { "generateName": "plan-", "namespace": namespace },
+        "metadata": { "generateName": prefix, "namespace": namespace },
         "spec": {
-            "targetRef": { "kind": "Fleet", "name": name, "uid": fleet.uid() },
+            "targetRef": { "kind": kind.name(), "name": name, "uid": waiting.uid() },
             "digest": digest,
             "approver": approver,
             "expires": expires,
@@ -90,9 +96,30 @@ async fn of_cluster(arguments: &Approve, digest: Digest) -> Result<String, Failu
     let made = approvals.create(&PostParams::default(), &approval).await;
     let made = made.map_err(|error| failed("it was not approved", &error))?;
     Ok(format!(
-        "Approved {digest} of Fleet {name} as {}; it counts until {expires} and for this revision.",
+        "Approved {digest} of {kind} {name} as {}; it counts until {expires} and for this revision.",
         made.name_any(),
     ))
+}
+
+/// What waits for this digest.
+async fn waiting(
+    connection: &Connection,
+    digest: &str,
+) -> Result<Option<(Kind, DynamicObject)>, Failure> {
+    for (kind, place) in WAITING {
+        let objects = connection.objects(kind, &connection.namespace);
+        let objects = objects.list(&ListParams::default()).await;
+        let objects =
+            objects.map_err(|error| failed(&format!("{kind}s cannot be listed"), &error))?;
+        let waits = |object: &DynamicObject| {
+            let found = object.data.pointer(place);
+            found.is_some_and(|found| found == digest)
+        };
+        if let Some(object) = objects.into_iter().find(waits) {
+            return Ok(Some((kind, object)));
+        }
+    }
+    Ok(None)
 }
 
 /// Who the API server says is asking, and what time it is there: it judges for how long a yes counts.

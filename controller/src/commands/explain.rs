@@ -153,6 +153,13 @@ fn print_workload(explanation: &WorkloadExplanation) -> Result<(), Failure> {
         explanation.reason.as_deref(),
         &explanation.summary,
     )?;
+    // What comes first is the reason; the others would stand in the way after it.
+    let words = std::iter::once("waits").chain(std::iter::repeat("then"));
+    for (word, wait) in words.zip(&explanation.waits) {
+        let text = format!("  {word}: {}", wait.message);
+        show::line(&show::styled(show::NOTICE, text))?;
+        show::line(&format!("    on: {}", wait.way_on))?;
+    }
     if let Some(holders) = explanation
         .holders
         .as_deref()

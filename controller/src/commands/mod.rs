@@ -1,6 +1,8 @@
 //! What each command does.
 
+mod act;
 mod approve;
+mod asked;
 mod check;
 mod controller;
 mod crds;
@@ -18,6 +20,7 @@ mod validate;
 use std::io::Write as _;
 
 use clap::CommandFactory as _;
+use diarchy_core::rollout::Act;
 use serde::Serialize;
 
 use crate::arguments::{Arguments, Command, Format, Inventory};
@@ -36,6 +39,9 @@ pub async fn run(command: Command) -> Result<Outcome, Failure> {
         Command::Approve(arguments) => approve::run(&arguments).await,
         Command::Suspend(arguments) => pause::run(&arguments, true).await,
         Command::Resume(arguments) => pause::run(&arguments, false).await,
+        Command::Promote(arguments) => act::run(&arguments, Act::Promote).await,
+        Command::Abort(arguments) => act::run(&arguments, Act::Abort).await,
+        Command::Retry(arguments) => act::run(&arguments, Act::Retry).await,
         Command::Reconcile(arguments) => reconcile::run(&arguments).await,
         Command::Check(arguments) => check::run(&arguments).await,
         Command::Simulate(arguments) => simulate::run(&arguments).await,

@@ -29,6 +29,7 @@ pub async fn run(arguments: &Simulate) -> Result<Outcome, Failure> {
         devices: arguments.devices,
         seed: arguments.seed,
         unprepared: arguments.unprepared,
+        mishaps: arguments.mishaps.clone(),
         unlimited: false,
         folder: folder.clone(),
     };

@@ -3,7 +3,7 @@
 use diarchy_core::workload::{Slider, Workload};
 use diarchy_fleet::inventory::Wanted;
 use diarchy_git::LoadedFleet;
-use diarchy_simulator::{Limits, Setup, SliderSetup};
+use diarchy_simulator::{Limits, Mishap, MishapKind, Setup, SliderSetup};
 
 use super::World;
 
@@ -15,6 +15,7 @@ pub fn setup(fleet: &LoadedFleet, world: &World) -> Setup {
     setup.site_code = fleet.spec.site_code();
     setup.tenant_id = fleet.spec.tenant_id();
     setup.unprepared = world.unprepared;
+    setup.mishaps.clone_from(&world.mishaps);
     if let Some(policy) = &desired.policy {
         for workload in Workload::ASSIGNABLE {
             let Some(slider) = policy.slider(workload) else {
@@ -38,6 +39,29 @@ pub fn setup(fleet: &LoadedFleet, world: &World) -> Setup {
         setup.entra_groups = groups.into_iter().collect();
     }
     setup
+}
+
+/// The mishaps that nobody would ever see at such a site, and why.
+pub fn unseen(setup: &Setup) -> Vec<(Mishap, &'static str)> {
+    use diarchy_simulator::{Slider, Workload};
+    let stands_at = |workload, slider| {
+        let staged = setup.workloads.get(&workload);
+        staged.map_or(Slider::ConfigurationManager, |staged| staged.slider) == slider
+    };
+    let why = |mishap: &Mishap| {
+        if !stands_at(mishap.workload, Slider::PilotIntune) {
+            return Some("the slider of its workload does not stand at Pilot Intune");
+        }
+        let is_unjudged = mishap.what == MishapKind::NotCompliant
+            && stands_at(Workload::CompliancePolicies, Slider::ConfigurationManager);
+        is_unjudged
+            .then_some("Configuration Manager has CompliancePolicies, so that Intune judges nobody")
+    };
+    setup
+        .mishaps
+        .iter()
+        .filter_map(|mishap| Some((*mishap, why(mishap)?)))
+        .collect()
 }
 
 /// Services that bear any number of requests.

@@ -21,7 +21,7 @@ use diarchy_fleet::{
 use diarchy_git::LoadedFleet;
 use diarchy_operator::connect::{Clients, Connect, Fingerprint};
 use diarchy_operator::error::OperatorError;
-use diarchy_simulator::{Options, Simulator, SimulatorError};
+use diarchy_simulator::{Mishap, Options, Simulator, SimulatorError};
 use jiff::Timestamp;
 
 use crate::failure::Failure;
@@ -45,6 +45,8 @@ pub struct World {
     pub seed: u64,
     /// Leaves out what a person would have prepared.
     pub unprepared: bool,
+    /// What befalls devices after a move.
+    pub mishaps: Vec<Mishap>,
     /// Whether the services bear any number of requests: in time that stands still no limit would
     /// ever be lifted again.
     pub unlimited: bool,
@@ -69,6 +71,9 @@ impl Simulators {
         for fleet in fleets {
             let name = fleet.desired.fleet.clone();
             let setup = fitting::setup(fleet, world);
+            for (mishap, why) in fitting::unseen(&setup) {
+                tracing::warn!(fleet = %name, %mishap, "no device will show this mishap: {why}");
+            }
             let mut options = Options::new(setup, clock.clone());
             if world.unlimited {
                 options.limits = fitting::no_limits();
@@ -149,6 +154,9 @@ fn failed(error: &SimulatorError) -> Failure {
     let remedy = match error {
         SimulatorError::Log(_) | SimulatorError::ClockBehind { .. } => {
             "use the same --simulate, --seed and repository as before, or another --state"
+        }
+        SimulatorError::OtherMishaps(_) => {
+            "leave --mishap out, or give another --state for a world that begins with them"
         }
         _ => "see what it says",
     };

@@ -75,7 +75,7 @@ impl PlanAnswer {
     ///
     /// When a number or text of the plan has no form in JSON, which none has.
     pub(crate) fn of_end(last: &LastPass, standing: &Standing) -> serde_json::Result<Self> {
-        let engine = last.engine();
+        let engine = last.end();
         let plan = Plan::new(&engine);
         Self::new((&plan, &engine), &last.revision, standing, None)
     }

@@ -9,7 +9,6 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use diarchy_core::explain;
 use diarchy_core::resource::ObjectName;
 use diarchy_core::workload::Workload;
 use serde::{Deserialize, Serialize};
@@ -209,7 +208,7 @@ async fn explain<B: Backend>(
     let workloads = question.workloads()?;
     let make = move |shown: &Shown| {
         let row = shown.last.inventory.find(&question.device)?;
-        let explanation = explain::explain(&shown.last.engine(), row, &workloads);
+        let explanation = shown.last.explain(row, &workloads);
         Ok(Json(explanation).into_response())
     };
     api.answer(fleet, &uri, &headers, make).await

@@ -72,6 +72,7 @@ fn read(
         guardrails: guardrails?,
         stale_after: stale_after?,
         online_within: online_within?,
+        beta: spec.intune.beta,
     })
 }
 

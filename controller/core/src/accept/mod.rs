@@ -101,6 +101,8 @@ pub struct Basis<'a> {
     /// did not see is no end state to compare with later, so only a whole reading becomes a baseline
     /// without a person.
     pub is_whole: bool,
+    /// Changes that nobody is asked about, since their spec says so: rollouts that go back.
+    pub agreed: &'a BTreeSet<Change>,
 }
 
 /// Judges the changes of `plan` against what was accepted before.
@@ -111,6 +113,7 @@ pub fn accept(engine: &Engine<'_>, plan: &Plan, basis: Basis<'_>) -> Acceptance 
         before,
         approvals,
         is_whole,
+        agreed,
     } = basis;
     let now = engine.now();
     let first_id = |row: usize| engine.inventory().first_id(row);
@@ -129,7 +132,8 @@ pub fn accept(engine: &Engine<'_>, plan: &Plan, basis: Basis<'_>) -> Acceptance 
         to: change.to,
     };
     let is_settled = |change: &Change| {
-        approved.contains(&key(change))
+        agreed.contains(change)
+            || approved.contains(&key(change))
             || before.is_some_and(|before| before.has_accepted(&key(change)))
     };
     let may_enroll = |row: &usize| {

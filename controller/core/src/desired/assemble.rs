@@ -333,6 +333,7 @@ impl Tenant {
             guardrails: self.fleet.guardrails.clone(),
             stale_after: self.fleet.stale_after.length(),
             online_within: self.fleet.online_within.length(),
+            beta: self.fleet.beta,
             policy,
             groups,
             assignments,

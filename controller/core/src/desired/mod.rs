@@ -78,6 +78,8 @@ pub struct FleetSpec {
     pub stale_after: Span,
     /// How lately a device must have been heard of to count as online.
     pub online_within: Span,
+    /// Whether beta endpoints of Graph may be used, which two workloads are reported by alone.
+    pub beta: bool,
 }
 
 /// A group's definition.
@@ -380,6 +382,8 @@ pub struct Desired {
     pub stale_after: Duration,
     /// How lately a device must have been heard of to count as online.
     pub online_within: Duration,
+    /// Whether beta endpoints of Graph may be used, which two workloads are reported by alone.
+    pub beta: bool,
     /// Where the sliders stand; without a policy no workload is managed.
     pub policy: Option<Policy>,
     /// The groups, each after those that it refers to.
@@ -402,6 +406,18 @@ impl Desired {
         Workload::ASSIGNABLE
             .into_iter()
             .filter(|workload| self.slider(*workload) == Some(Slider::PilotIntune))
+    }
+
+    /// Whether devices report who has authority over `workload`. What nothing reports counts as moved
+    /// once the site has it there (Graph: `configurationManagerClientEnabledFeatures` has
+    /// `endpointProtection` and `officeApps` in beta only).
+    #[must_use]
+    pub const fn is_reported(&self, workload: Workload) -> bool {
+        let in_beta = matches!(
+            workload,
+            Workload::EndpointProtection | Workload::OfficeClickToRun
+        );
+        self.beta || !in_beta
     }
 
     /// The assignment at `index`.

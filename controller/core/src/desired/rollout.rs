@@ -9,7 +9,7 @@ use crate::amount::Amount;
 use crate::duration::Span;
 
 /// How an assignment goes out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Rollout {
     /// Cumulative and increasing; the last one is everybody. None is everybody at once.
     pub steps: Vec<Step>,
@@ -44,7 +44,7 @@ impl Rollout {
 }
 
 /// One step of a rollout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Step {
     /// How many of the selected devices it has, with those of the steps before it.
     pub devices: Amount,
@@ -119,6 +119,29 @@ impl Window {
     }
 }
 
+impl Window {
+    /// When it opens next, after `now`; `None` for one that never does. An opening that a change to
+    /// summer time skips is as much later as the clock is put forward.
+    #[must_use]
+    pub fn opens_after(&self, now: Timestamp) -> Option<Timestamp> {
+        let today = self.time_zone.to_datetime(now).date();
+        // Every weekday comes within a week; one more where today's opening is past.
+        let days = std::iter::successors(Some(today), |day| day.tomorrow().ok()).take(9);
+        days.filter(|day| self.days.is_empty() || self.days.contains(&day.weekday()))
+            .filter_map(|day| {
+                let opening = day.to_datetime(self.from);
+                Some(
+                    self.time_zone
+                        .to_ambiguous_zoned(opening)
+                        .compatible()
+                        .ok()?
+                        .timestamp(),
+                )
+            })
+            .find(|opening| *opening > now && self.is_open(*opening))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,6 +175,36 @@ mod tests {
         assert!(night.is_open(at("2026-11-28T02:59:00Z")));
         assert!(!night.is_open(at("2026-11-28T03:00:00Z")));
         assert!(!night.is_open(at("2026-11-28T21:30:00Z")));
+    }
+
+    #[test]
+    fn says_when_it_opens_next() {
+        let next = |window: &Window, now| window.opens_after(at(now)).unwrap();
+        let office = window(&[Weekday::Monday, Weekday::Friday], "08:00", "16:00");
+        // Before it opens, while it is open, and after it has closed.
+        assert_eq!(
+            next(&office, "2026-11-23T06:00:00Z"),
+            at("2026-11-23T07:00:00Z")
+        );
+        assert_eq!(
+            next(&office, "2026-11-23T12:00:00Z"),
+            at("2026-11-27T07:00:00Z")
+        );
+        assert_eq!(
+            next(&office, "2026-11-27T15:00:00Z"),
+            at("2026-11-30T07:00:00Z")
+        );
+        let mondays = window(&[Weekday::Monday], "08:00", "16:00");
+        assert_eq!(
+            next(&mondays, "2026-11-23T07:00:00Z"),
+            at("2026-11-30T07:00:00Z")
+        );
+        // Half past two is skipped on 28 March 2027.
+        let night = window(&[Weekday::Sunday], "02:30", "04:00");
+        assert_eq!(
+            next(&night, "2027-03-27T12:00:00Z"),
+            at("2027-03-28T01:30:00Z")
+        );
     }
 
     #[test]

@@ -331,6 +331,7 @@ mod tests {
             guardrails: Guardrails::default(),
             stale_after: Span::days(30),
             online_within: Span::days(1),
+            beta: true,
         };
         let assignment = AssignmentSpec {
             header: header("apps"),

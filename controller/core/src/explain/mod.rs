@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::desired::{AssignmentIndex, Force};
 use crate::engine::{BlockReason, Engine, Ineligible, Outcome, Verdict};
+use crate::obstacle::Obstacle;
 use crate::resource::ObjectName;
 use crate::selector::TextKey;
 use crate::ternary::Ternary;
@@ -63,8 +64,35 @@ pub struct WorkloadExplanation {
     pub because: Option<String>,
     /// The same as a sentence.
     pub summary: String,
+    /// What keeps the device from moving now, the first being the reason; empty where nothing does, or
+    /// where only the rules are known and not what a loop has found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits: Vec<WaitExplanation>,
     /// The assignments that were looked at, in the order in which they are.
     pub assignments: Vec<AssignmentTrace>,
+}
+
+/// One thing that keeps a device from moving.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WaitExplanation {
+    /// What it is.
+    #[serde(flatten)]
+    pub obstacle: Obstacle,
+    /// The same as a sentence, without a full stop.
+    pub message: String,
+    /// What gets on from there.
+    pub way_on: String,
+}
+
+impl From<&Obstacle> for WaitExplanation {
+    fn from(obstacle: &Obstacle) -> Self {
+        Self {
+            obstacle: obstacle.clone(),
+            message: obstacle.to_string(),
+            way_on: obstacle.way_on().to_string(),
+        }
+    }
 }
 
 /// What one assignment has to say about one device.
@@ -143,6 +171,7 @@ fn explain_workload(engine: &Engine<'_>, row: usize, workload: Workload) -> Work
         },
         because: because(&verdict).map(name),
         summary: sentence::summary(engine, row, workload, &verdict),
+        waits: Vec::new(),
         assignments: considered(engine, row, workload)
             .map(|index| trace_assignment(engine, row, workload, index))
             .collect(),

@@ -19,6 +19,9 @@ use serde_json::json;
 use crate::world::plain::{assignment, hold, holders, listed, movable, pilot};
 use crate::world::{World, now};
 
+/// No rollout goes back in these histories.
+static NOBODY_AGREED: BTreeSet<Change> = BTreeSet::new();
+
 pub use ledger::Ledger;
 
 /// The workloads that histories are about.
@@ -230,6 +233,7 @@ impl Fleet {
             before,
             approvals: &self.approvals,
             is_whole: self.reads_all,
+            agreed: &NOBODY_AGREED,
         }
     }
 

@@ -238,6 +238,7 @@ fn fleet_spec(header: Header) -> FleetSpec {
         guardrails: Guardrails::default(),
         stale_after: Span::days(30),
         online_within: Span::days(1),
+        beta: true,
     }
 }
 

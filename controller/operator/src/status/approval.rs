@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use diarchy_core::rollout::Progress;
 use diarchy_crds::approval::ApprovalStatus;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -9,13 +10,13 @@ use serde_json::Value;
 use crate::condition::{ConditionKind, Truth, merge};
 use crate::memory::{FleetMemory, counts_until};
 
-/// An approval of a fleet's waiting plan, as a person has written it.
+/// An approval of a fleet's waiting plan or of a rollout's step, as a person has written it.
 #[derive(Debug, Clone, Copy)]
 pub struct WrittenApproval<'a> {
     /// Its own id, under which it is remembered once it was taken.
     pub id: &'a str,
-    /// The uid of the fleet that it is for.
-    pub fleet: &'a str,
+    /// The uid of the fleet, or of the assignment, that it is for.
+    pub target: &'a str,
     /// The digest that it approves.
     pub digest: &'a str,
     /// Who approves.
@@ -26,13 +27,15 @@ pub struct WrittenApproval<'a> {
     pub expires: Option<Timestamp>,
 }
 
-/// The fleet that a yes is said to.
+/// The fleet, or the assignment of one, that a yes is said to.
 #[derive(Debug, Clone, Copy)]
 pub struct Approved<'a> {
     /// Its uid.
     pub uid: &'a str,
     /// Who has signed the newest revisions that changed it, where signatures are verified.
     pub signers: &'a BTreeSet<String>,
+    /// The assignment, `namespace/name`, whose step is approved; none where it is the fleet's plan.
+    pub step_of: Option<&'a str>,
 }
 
 impl Approved<'_> {
@@ -114,7 +117,7 @@ type Judged = (bool, &'static str, String);
 
 /// It has done what it is for.
 fn taken() -> Judged {
-    let message = "it was taken for the plan that waited, and counts for no other";
+    let message = "it was taken for what waited, and counts for nothing else";
     (true, TAKEN, message.to_owned())
 }
 
@@ -130,11 +133,17 @@ fn judge(
     if was_taken || memory.spent.contains_key(written.id) {
         return taken();
     }
-    if written.fleet != fleet.uid {
-        return no(
-            "AnotherFleet",
-            "it is for a fleet of this name that is there no more: approve what waits now",
-        );
+    if written.target != fleet.uid {
+        return match fleet.step_of {
+            None => no(
+                "AnotherFleet",
+                "it is for a fleet of this name that is there no more: approve what waits now",
+            ),
+            Some(_) => no(
+                "AnotherAssignment",
+                "it is for an assignment of this name that is there no more: approve what waits now",
+            ),
+        };
     }
     let Some(expires) = written.expires else {
         return no("Invalid", "it cannot be read until when it counts");
@@ -148,18 +157,24 @@ fn judge(
             "its approver has signed the newest revision that changed it: somebody else approves what it changes",
         );
     }
-    let waiting = memory.waiting.as_ref().map(|one| one.digest.to_string());
-    match waiting {
+    let (waiting, what) = match fleet.step_of {
+        None => (memory.waiting.as_ref().map(|one| one.digest), "plan"),
+        Some(name) => {
+            let progress = memory.rollouts.get(name);
+            (progress.and_then(Progress::awaits), "step")
+        }
+    };
+    match waiting.map(|digest| digest.to_string()) {
         Some(digest) if digest == written.digest => (
             true,
             "Counts",
-            "it is for the plan that waits, and is taken by the next pass".to_owned(),
+            format!("it is for the {what} that waits, and is taken by the next pass"),
         ),
         Some(digest) => no(
             "NothingWaiting",
-            &format!("no plan waits under its digest; {digest} does"),
+            &format!("no {what} waits under its digest; {digest} does"),
         ),
-        None => no("NothingWaiting", "no plan waits"),
+        None => no("NothingWaiting", &format!("no {what} waits")),
     }
 }
 
@@ -198,7 +213,7 @@ mod tests {
         };
         let written = WrittenApproval {
             id: "yes",
-            fleet: "u1",
+            target: "u1",
             digest: &text,
             approver: "adele@contoso.com",
             made: Some(at(NOW)),
@@ -207,6 +222,7 @@ mod tests {
         let fleet = Approved {
             uid: "u1",
             signers: &BTreeSet::from(["megan@contoso.com".to_owned()]),
+            step_of: None,
         };
         let told = |written, memory: &FleetMemory, now| {
             let status = approval(written, fleet, memory, None, at(now));
@@ -228,7 +244,7 @@ mod tests {
         let late = told(long, &memory, "2026-11-24T08:00:00Z");
         assert_eq!(late, (false, "Expired".to_owned()));
         let other = WrittenApproval {
-            fleet: "u0",
+            target: "u0",
             ..written
         };
         assert_eq!(
@@ -261,6 +277,7 @@ mod tests {
             let approved = Approved {
                 uid: "u1",
                 signers: &signers,
+                step_of: None,
             };
             approved.may_be_approved_by(approver)
         };
@@ -292,7 +309,7 @@ mod tests {
     fn what_was_taken_stays_so_when_that_is_forgotten() {
         let written = WrittenApproval {
             id: "yes",
-            fleet: "u1",
+            target: "u1",
             digest: "sha256:00",
             approver: "adele@contoso.com",
             made: Some(at(NOW)),
@@ -305,6 +322,7 @@ mod tests {
         let fleet = Approved {
             uid: "u1",
             signers: &BTreeSet::new(),
+            step_of: None,
         };
         let taken = approval(written, fleet, &memory, None, at(NOW));
         let later = at("2026-11-24T09:00:00Z");

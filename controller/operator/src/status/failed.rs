@@ -153,6 +153,7 @@ mod tests {
             guardrails: Guardrails::default(),
             stale_after: std::time::Duration::from_hours(1),
             online_within: std::time::Duration::from_hours(1),
+            beta: true,
             policy: None,
             groups: vec![Group {
                 name: ObjectName::new("contoso", "all"),

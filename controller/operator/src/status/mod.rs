@@ -62,7 +62,7 @@ impl<'a> Known<'a> {
 pub fn reports(known: &Known<'_>, old: &Statuses) -> Vec<Report> {
     let engine = known.engine();
     let desired = engine.desired();
-    let evidence = summary::is_evidence(engine, known.memory);
+    let evidence = summary::is_evidence(engine.inventory(), known.memory);
     let tally = Tally::new(engine, &evidence);
     let mut reports = Reports {
         old,
@@ -92,7 +92,13 @@ pub fn reports(known: &Known<'_>, old: &Statuses) -> Vec<Report> {
         reports.add(Kind::WorkloadAssignment, &assignment.name, |old| {
             let standing = standings.of(AssignmentIndex(at));
             let counts = tally.assignments[at];
-            assignment::status(engine.now(), &standing, counts, outside, &old)
+            let told = assignment::Told {
+                standing,
+                counts,
+                outside,
+                rollout: assignment.rollout.as_ref(),
+            };
+            assignment::status(engine, &told, &old)
         });
     }
     reports.reports

@@ -4,6 +4,7 @@
 //! its window stays ready, and says so.
 
 use diarchy_core::desired::{Force, FrozenBy};
+use diarchy_core::rollout::{Phase, Progress};
 
 use super::judged::Judged;
 use super::trouble::Trouble;
@@ -27,6 +28,8 @@ pub(super) struct Standing<'a> {
     pub hold: Option<&'a Hold>,
     /// How many of its steps wait until its window opens.
     pub outside_window: usize,
+    /// How far its rollout is, and of how many steps.
+    pub rollout: Option<(&'a Progress, usize)>,
 }
 
 impl Standing<'_> {
@@ -40,6 +43,7 @@ impl Standing<'_> {
             needs_console: false,
             hold: None,
             outside_window: 0,
+            rollout: None,
         }
     }
 
@@ -66,6 +70,9 @@ impl Standing<'_> {
             let message = "a person must do something at the console first: its policy says what";
             return Judged::by_person("ManualStepNeeded", message.to_owned());
         }
+        if let Some(stopped) = self.stopped() {
+            return stopped;
+        }
         let held = self.held();
         if self.is_going {
             let mut message = "it is gone, and its devices go back".to_owned();
@@ -76,7 +83,57 @@ impl Standing<'_> {
         }
         match held {
             Some((reason, why)) => Judged::ready(reason, why),
-            None => Judged::ready("InForce", "it is carried out".to_owned()),
+            None => self.under_way(),
+        }
+    }
+
+    /// A rollout that only a person, or git, gets on.
+    fn stopped(&self) -> Option<Judged> {
+        let (progress, steps) = self.rollout?;
+        let at = format!("step {} of {steps}", progress.step + 1);
+        let why = progress.stage.stopped().map(|why| why.to_string());
+        let why = why.unwrap_or_default();
+        let judged = match progress.phase() {
+            Phase::AwaitingApproval => {
+                let digest = progress.awaits()?;
+                let message =
+                    format!("{at} has ended: the next one waits for an approval of {digest}");
+                Judged::by_person("AwaitingApproval", message)
+            }
+            Phase::Halted => {
+                let message = format!(
+                    "{at} has halted: {why}; it stays so until its spec or its group changes, or `diarchy retry`"
+                );
+                Judged::by_person("Halted", message)
+            }
+            Phase::RolledBack => {
+                let message = format!(
+                    "{at} was rolled back: {why}; settings and versions already applied stay, and it is not tried again until its spec or its group changes, or `diarchy retry`"
+                );
+                Judged::by_person("RolledBack", message)
+            }
+            Phase::Waiting | Phase::Progressing | Phase::Soaking | Phase::Complete => return None,
+        };
+        Some(judged)
+    }
+
+    /// What it does while nothing holds it.
+    fn under_way(&self) -> Judged {
+        let Some((progress, steps)) = self.rollout else {
+            return Judged::ready("InForce", "it is carried out".to_owned());
+        };
+        let at = format!("step {} of {steps}", progress.step + 1);
+        match progress.phase() {
+            Phase::Waiting => Judged::ready("Waiting", format!("{at} has nobody to move yet")),
+            Phase::Progressing => Judged::ready("Progressing", format!("the devices of {at} move")),
+            Phase::Soaking => Judged::ready("Soaking", format!("{at} is watched")),
+            Phase::Complete => Judged::ready(
+                "InForce",
+                "it is carried out: its rollout is complete".to_owned(),
+            ),
+            Phase::AwaitingApproval | Phase::Halted | Phase::RolledBack => {
+                Judged::ready("InForce", "it is carried out".to_owned())
+            }
         }
     }
 

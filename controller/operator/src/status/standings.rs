@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use diarchy_core::desired::AssignmentIndex;
-use diarchy_core::due;
+use diarchy_core::due::{self, Brakes, Wait};
 use diarchy_core::inference::ShownSlider;
-use diarchy_core::steps::Step;
 use diarchy_core::workload::{Staged, Workload};
 use diarchy_fleet::site::pilot::PilotState;
 
@@ -38,14 +37,21 @@ impl<'a> Standings<'a> {
             let waiting = decided.acceptance.waiting.as_ref();
             waiting.map(|waiting| &waiting.changes)
         };
-        let engine = known.engine();
-        let late = decided.steps.iter().map(Step::because);
+        let brakes = Brakes {
+            left: usize::MAX,
+            is_sent: &|_| false,
+            is_enrolling: &|_| false,
+            moves: &decided.moves,
+        };
+        let late = due::waiting(known.engine(), &decided.steps, &brakes);
+        let late = late.into_iter();
+        let late = late.filter(|(_, wait)| *wait == Wait::OutsideWindow);
         Self {
             known,
             trouble,
             pilots: summary::pilot_states(known.readings),
             waiting: counted(changes.into_iter().flatten().map(|change| change.because)),
-            outside_window: counted(late.filter(|index| !due::is_open(engine, *index))),
+            outside_window: counted(late.map(|(step, _)| step.because())),
         }
     }
 
@@ -68,6 +74,12 @@ impl<'a> Standings<'a> {
             needs_console: self.needs_console(assignment.workload),
             hold: decided.hold.as_ref(),
             outside_window: of(&self.outside_window).unwrap_or_default(),
+            rollout: memory.rollouts.get(&assignment.name.to_string()).zip(
+                assignment
+                    .rollout
+                    .as_ref()
+                    .map(|rollout| rollout.steps.len()),
+            ),
         }
     }
 

@@ -1,5 +1,6 @@
 //! `diarchy up`
 
+mod rollouts;
 mod screen;
 
 use std::collections::BTreeMap;
@@ -82,6 +83,10 @@ async fn passes(
         if arguments.until_converged && report.is_converged() {
             screen.converged(&report)?;
             return Ok(Outcome::Same);
+        }
+        if arguments.until_converged && report.has_stopped() {
+            screen.has_stopped(&report)?;
+            return Ok(Outcome::Differs);
         }
         if arguments.once {
             return Ok(outcome(&report));
@@ -196,6 +201,12 @@ impl Ground {
         if let Some(published) = folder.as_deref().and_then(Published::find)
             && let Some(clock) = published.clock()
         {
+            if !arguments.simulate.mishaps.is_empty() {
+                return Err(Failure::argument(
+                    "--mishap comes too late: the simulated estates for this state run already",
+                    "give it to `diarchy simulate`, or give another --state",
+                ));
+            }
             show::note("using the simulated estates that run already");
             return Ok(Self {
                 clock,
@@ -214,6 +225,7 @@ impl Ground {
             devices,
             seed: arguments.simulate.seed,
             unprepared: arguments.simulate.unprepared,
+            mishaps: arguments.simulate.mishaps.clone(),
             unlimited: false,
             folder,
         };

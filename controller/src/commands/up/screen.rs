@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use diarchy_core::convergence::Missing;
 use diarchy_core::resource::ObjectName;
+use diarchy_core::rollout::Phase;
 use diarchy_core::tally::EnrollmentTally;
 use diarchy_core::workload::Workload;
 use diarchy_operator::report::{FleetReport, PassReport};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::is_text;
+use super::{is_text, rollouts};
 use crate::arguments::Format;
 use crate::show::{self, Table, count, plural};
 
@@ -30,6 +31,8 @@ pub struct Screen {
     /// What was said last of each fleet, so that nothing is said twice.
     said: BTreeMap<(ObjectName, &'static str), String>,
     quiet_until: Option<Instant>,
+    /// Where each rollout was last.
+    rollouts: BTreeMap<ObjectName, (Phase, usize)>,
 }
 
 /// One JSON line.
@@ -38,6 +41,7 @@ pub struct Screen {
 enum Line<'a> {
     Pass(&'a PassReport),
     Converged(&'a PassReport),
+    Stopped(&'a PassReport),
     TimedOut(Option<&'a PassReport>),
     Interrupted,
 }
@@ -53,6 +57,7 @@ impl Screen {
             by_workload: BTreeMap::new(),
             said: BTreeMap::new(),
             quiet_until: None,
+            rollouts: BTreeMap::new(),
         }
     }
 
@@ -115,6 +120,15 @@ impl Screen {
                 "waiting",
                 format!("{name}: {what} [{}]\n  {file}", waiting.reason),
             );
+        }
+        for rollout in &report.rollouts {
+            let is_at = (rollout.phase, rollout.step);
+            let was_at = self.rollouts.insert(rollout.assignment.clone(), is_at);
+            if was_at != Some(is_at)
+                && let Some(text) = rollouts::news(rollout, self.state.as_deref())
+            {
+                self.line(&format!("{:.0}  {text}", report.at));
+            }
         }
         if let Some(why) = &report.stopped {
             self.say(
@@ -222,6 +236,24 @@ impl Screen {
         show::line(&show::styled(
             show::GOOD,
             "Converged: every online device is observed where it should be.",
+        ))
+    }
+
+    /// Nothing more happens by itself.
+    pub fn has_stopped(&mut self, report: &PassReport) -> io::Result<()> {
+        if !is_text(self.format) {
+            return json_line(&Line::Stopped(report));
+        }
+        self.clear();
+        table(report)?;
+        for fleet in &report.fleets {
+            for rollout in fleet.rollouts.iter().filter(|one| one.phase.needs_person()) {
+                show::line(&rollouts::in_words(rollout))?;
+            }
+        }
+        show::line(&show::styled(
+            show::NOTICE,
+            "Not converged: nothing more happens before a person or a commit changes something.",
         ))
     }
 

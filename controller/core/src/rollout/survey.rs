@@ -1,0 +1,336 @@
+//! From what a pass knows of a fleet to what its rollouts see, and back.
+
+use std::collections::BTreeMap;
+
+use fixedbitset::FixedBitSet;
+
+use super::advance::{Limits, Said, Turn, View};
+use super::course::Look;
+use super::progress::{Act, Counts, Progress};
+use super::spec::spec_digest;
+use super::{Health, Seen};
+use crate::desired::{AssignmentIndex, Force, FrozenBy, Rollout};
+use crate::digest::Digest;
+use crate::engine::{Admitted, Engine, Kept, Verdict};
+use crate::inventory::{ClientHealth, Compliance};
+use crate::resource::ObjectName;
+use crate::selector::TextKey;
+use crate::ternary::Ternary;
+use crate::workload::{Authority, Workload};
+
+/// What is remembered of a fleet's rollouts, by assignment.
+pub type Rollouts = BTreeMap<ObjectName, Progress>;
+
+/// What a pass knows besides git and the inventory.
+pub struct Signals<'a> {
+    /// When this pass looks.
+    pub look: Look,
+    /// Whether a write has been sent that takes a device to this authority, and is not proved yet.
+    pub is_sent: &'a dyn Fn(usize, Workload, Authority) -> bool,
+    /// Whether a device's report is newer than the last write for it.
+    pub is_evidence: &'a dyn Fn(usize, Workload) -> bool,
+    /// Whether the limiting collection of the pilot lacks a device, so that a rule never makes it a
+    /// member: it is not waited for.
+    pub is_outside: &'a dyn Fn(usize, Workload) -> bool,
+    /// Whether a person has approved the step with this digest.
+    pub is_approved: &'a dyn Fn(&Digest) -> bool,
+    /// What people want of rollouts, as they said it last.
+    pub said: &'a Said,
+}
+
+/// What one rollout may do in this pass.
+#[derive(Debug, Clone)]
+pub struct Moves {
+    /// What may be written.
+    pub limits: Limits,
+    /// How many of its devices do what.
+    pub counts: Counts,
+    /// Rows of devices that something was sent for, or that are placed: they cost nothing more.
+    pub moved: FixedBitSet,
+}
+
+/// What comes of a fleet's rollouts in one pass.
+#[derive(Debug, Clone)]
+pub struct Survey {
+    /// Whom they have admitted now.
+    pub admitted: Admitted,
+    /// By assignment, what its rollout may do.
+    pub moves: BTreeMap<AssignmentIndex, Moves>,
+    /// What to remember.
+    pub rollouts: Rollouts,
+}
+
+impl Survey {
+    /// Whom the rollouts have admitted once all of them are at their ends: everybody, but where a spec
+    /// was rolled back only those that it has not moved.
+    #[must_use]
+    pub fn end_state(engine: &Engine<'_>, rollouts: &Rollouts) -> Admitted {
+        end_state(engine, |name| {
+            rollouts
+                .get(name)
+                .filter(|progress| progress.rejected().is_some())
+        })
+    }
+}
+
+fn end_state<'r>(
+    engine: &Engine<'_>,
+    rejected: impl Fn(&ObjectName) -> Option<&'r Progress>,
+) -> Admitted {
+    let inventory = engine.inventory();
+    let rows: Vec<Option<FixedBitSet>> = engine
+        .desired()
+        .assignments
+        .iter()
+        .enumerate()
+        .map(|(at, assignment)| {
+            let progress = rejected(&assignment.name)?;
+            let stays = |row: &usize| {
+                let is_placed = engine
+                    .holding(*row, assignment.workload)
+                    .is_some_and(|holding| holding.is_placed_by(AssignmentIndex(at)));
+                progress.keeps(inventory.first_id(*row), is_placed)
+            };
+            let mut rows = FixedBitSet::with_capacity(inventory.rows());
+            rows.extend((0..inventory.rows()).filter(stays));
+            Some(rows)
+        })
+        .collect();
+    if rows.iter().all(Option::is_none) {
+        return Admitted::Everybody;
+    }
+    Admitted::Rows(rows)
+}
+
+/// One pass over every rollout of a fleet. The engine comes back with whom they have admitted.
+#[must_use]
+pub fn survey<'a>(
+    engine: Engine<'a>,
+    before: &Rollouts,
+    signals: &Signals<'_>,
+) -> (Engine<'a>, Survey) {
+    let still_rejected = end_state(&engine, |name| {
+        stays_rejected(&engine, name, before, signals)
+    });
+    let engine = engine.admitting(still_rejected);
+    let desired = engine.desired();
+    let mut rows = Vec::with_capacity(desired.assignments.len());
+    let mut moves = BTreeMap::new();
+    let mut rollouts = Rollouts::new();
+    for (at, assignment) in desired.assignments.iter().enumerate() {
+        let index = AssignmentIndex(at);
+        let before = before.get(&assignment.name);
+        let staged = assignment.rollout.as_ref();
+        let Some(rollout) = staged.filter(|rollout| !rollout.steps.is_empty()) else {
+            rows.push(None);
+            // One that cannot be read for now goes on where it was once it can be.
+            if let Some(before) = before
+                && assignment.force == Force::Frozen(FrozenBy::Invalid)
+            {
+                rollouts.insert(assignment.name.clone(), before.clone());
+            }
+            continue;
+        };
+        let (admitted, may, progress) = one(&engine, index, rollout, before, signals);
+        rows.push(Some(admitted));
+        moves.insert(index, may);
+        if let Some(progress) = progress {
+            rollouts.insert(assignment.name.clone(), progress);
+        }
+    }
+    let admitted = Admitted::Rows(rows);
+    let survey = Survey {
+        admitted: admitted.clone(),
+        moves,
+        rollouts,
+    };
+    (engine.admitting(admitted), survey)
+}
+
+/// What was rolled back and stays so in this pass.
+fn stays_rejected<'r>(
+    engine: &Engine<'_>,
+    name: &ObjectName,
+    before: &'r Rollouts,
+    signals: &Signals<'_>,
+) -> Option<&'r Progress> {
+    let progress = before.get(name)?;
+    let index = engine.desired().find_assignment(name)?;
+    let said = signals
+        .said
+        .get(name)
+        .and_then(|said| said.get(&Act::Retry));
+    let is_retried = said.is_some() && said != progress.heeded.get(&Act::Retry);
+    let is_same = spec_digest(engine.desired(), index).is_none_or(|spec| spec == progress.spec);
+    let is_rejected = progress.rejected().is_some() && is_same && !is_retried;
+    is_rejected.then_some(progress)
+}
+
+fn one(
+    engine: &Engine<'_>,
+    index: AssignmentIndex,
+    rollout: &Rollout,
+    before: Option<&Progress>,
+    signals: &Signals<'_>,
+) -> (FixedBitSet, Moves, Option<Progress>) {
+    let desired = engine.desired();
+    let assignment = desired.assignment(index);
+    let known = spec_digest(desired, index);
+    let spec = known.or(before.map(|before| before.spec));
+    let sight = Sight::new(engine, index, signals);
+    let nothing = std::collections::BTreeMap::new();
+    let turn = spec.map(|spec| {
+        let view = View {
+            assignment: &assignment.name,
+            spec,
+            authority: assignment.authority,
+            rollout,
+            is_in_force: known.is_some() && assignment.force.is_in_force(),
+            look: signals.look,
+            selected: sight.selected,
+            devices: sight.devices.clone(),
+            is_approved: signals.is_approved,
+            said: signals.said.get(&assignment.name).unwrap_or(&nothing),
+        };
+        Progress::of(before.cloned(), &view).advance(&view)
+    });
+    sight.moves(engine, turn)
+}
+
+/// What one rollout sees.
+struct Sight<'e> {
+    rows: Vec<usize>,
+    devices: Vec<Seen<'e>>,
+    selected: usize,
+}
+
+impl<'e> Sight<'e> {
+    fn new(engine: &'e Engine<'_>, index: AssignmentIndex, signals: &Signals<'_>) -> Self {
+        let workload = engine.desired().assignment(index).workload;
+        let mut sight = Self {
+            rows: Vec::new(),
+            devices: Vec::new(),
+            selected: 0,
+        };
+        for row in 0..engine.inventory().rows() {
+            let contains = engine.contains(index, row);
+            let is_placed = engine
+                .holding(row, workload)
+                .is_some_and(|holding| holding.is_placed_by(index));
+            if contains.is_possible() || is_placed {
+                sight.selected += usize::from(contains.is_certain());
+                sight.rows.push(row);
+                sight.devices.push(seen(engine, index, row, signals));
+            }
+        }
+        sight
+    }
+
+    fn moves(
+        &self,
+        engine: &Engine<'_>,
+        turn: Option<Turn>,
+    ) -> (FixedBitSet, Moves, Option<Progress>) {
+        let rows = engine.inventory().rows();
+        let set = |places: &mut dyn Iterator<Item = usize>| {
+            let mut set = FixedBitSet::with_capacity(rows);
+            set.extend(places.map(|at| self.rows[at]));
+            set
+        };
+        let Some(turn) = turn else {
+            // Of a group that is missing, and was never seen, nobody is known.
+            let placed = |at: &usize| self.devices[*at].is_placed;
+            let limits = Limits {
+                may_move: false,
+                more: 0,
+            };
+            let placed = set(&mut (0..self.rows.len()).filter(placed));
+            let moves = Moves {
+                limits,
+                counts: Counts::default(),
+                moved: placed.clone(),
+            };
+            return (placed, moves, None);
+        };
+        let is_under_way = |at: &usize| {
+            let seen = &self.devices[*at];
+            seen.is_sent || seen.is_placed
+        };
+        let moves = Moves {
+            limits: turn.limits,
+            counts: turn.counts,
+            moved: set(&mut (0..self.rows.len()).filter(is_under_way)),
+        };
+        let admitted = set(&mut turn.admitted.iter().copied());
+        (admitted, moves, Some(turn.progress))
+    }
+}
+
+fn seen<'e>(
+    engine: &'e Engine<'_>,
+    index: AssignmentIndex,
+    row: usize,
+    signals: &Signals<'_>,
+) -> Seen<'e> {
+    let assignment = engine.desired().assignment(index);
+    let (workload, authority) = (assignment.workload, assignment.authority);
+    let inventory = engine.inventory();
+    let holding = engine.holding(row, workload);
+    let is_there =
+        holding.is_some_and(|holding| holding.is_empty() != (authority == Authority::Intune));
+    let is_evidence = (signals.is_evidence)(row, workload);
+    let is_reported = engine.desired().is_reported(workload);
+    let report = inventory.observed(workload).get(row);
+    let reports_it = report == Ternary::from(authority == Authority::Intune);
+    let is_read = report != Ternary::Unknown || !is_reported;
+    Seen {
+        id: inventory.first_id(row),
+        is_selected: engine.contains(index, row).is_certain(),
+        is_own: is_own(&engine.verdict(row, workload), index, authority)
+            && engine.eligibility().judge(row).is_none()
+            && !(signals.is_outside)(row, workload),
+        is_placed: holding.is_some_and(|holding| holding.is_placed_by(index))
+            && authority == Authority::Intune,
+        is_sent: (signals.is_sent)(row, workload, authority),
+        has_arrived: is_there && is_evidence && (reports_it || !is_reported),
+        is_online: inventory.online.yes().contains(row) && holding.is_some() && is_read,
+        health: if is_evidence {
+            health(engine, row)
+        } else {
+            Health::default()
+        },
+    }
+}
+
+/// Whether the assignment decides about a device with this verdict, and asks for it.
+fn is_own(verdict: &Verdict, index: AssignmentIndex, authority: Authority) -> bool {
+    match verdict {
+        Verdict::Kept(Kept::AsAsked(winner)) | Verdict::HandOver { to: winner } => *winner == index,
+        Verdict::Change { to, because } => *because == index && *to == authority,
+        Verdict::Kept(_) | Verdict::Blocked { .. } | Verdict::Unmanaged | Verdict::Settled(_) => {
+            false
+        }
+    }
+}
+
+fn health(engine: &Engine<'_>, row: usize) -> Health {
+    let text = |key| engine.inventory().text(key).get(row).known();
+    let client = text(TextKey::ClientHealth).map(|word| &**word);
+    let compliance = text(TextKey::Compliance).map(|word| &**word);
+    let of_name = |name: &str| {
+        ClientHealth::ALL
+            .iter()
+            .copied()
+            .find(|one| one.name() == name)
+    };
+    let compliance_of = |name: &str| {
+        Compliance::ALL
+            .iter()
+            .copied()
+            .find(|one| one.name() == name)
+    };
+    Health {
+        client: client.and_then(of_name),
+        compliance: compliance.and_then(compliance_of),
+    }
+}
