@@ -6,6 +6,7 @@ use crate::desired::AssignmentIndex;
 use crate::engine::{Engine, Holding};
 use crate::rollout::Moves;
 use crate::steps::Step;
+use crate::ternary::Ternary;
 use crate::workload::Authority;
 
 /// What is taken in one pass.
@@ -109,7 +110,7 @@ impl<'b, 'e, 'a> Taken<'b, 'e, 'a> {
         let (row, _) = step.pair();
         if let Some(moves) = moves
             && !moves.moved.contains(row)
-            && engine.inventory().online.yes().contains(row)
+            && engine.inventory().online.get(row) != Ternary::No
         {
             let beginning = self.beginning.entry(index).or_default();
             if !beginning.contains(&row) && beginning.len() >= moves.limits.more {

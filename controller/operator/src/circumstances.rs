@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use diarchy_core::circumstances::Circumstances;
 use diarchy_core::due::{self, Brakes};
 use diarchy_core::inference::ShownSlider;
+use diarchy_core::inventory::Inventory;
 use diarchy_core::obstacle::Obstacle;
 use diarchy_core::steps::Step;
 use diarchy_core::workload::{Staged, Workload};
@@ -14,6 +15,7 @@ use diarchy_fleet::site::pilot::PilotState;
 use crate::context::Decided;
 use crate::hold::Hold;
 use crate::memory::{FleetMemory, Waiting};
+use crate::site_rules::SiteRules;
 use crate::summary::{self, Shown};
 use crate::write;
 
@@ -28,12 +30,6 @@ pub fn found(
     let engine = &decided.engine;
     let inventory = engine.inventory();
     let workloads: Vec<Workload> = engine.desired().pilot_workloads().collect();
-    let pairs = |is_meant: &dyn Fn(usize, Workload) -> bool| -> BTreeSet<(usize, Workload)> {
-        let rows = 0..inventory.rows();
-        rows.flat_map(|row| workloads.iter().map(move |workload| (row, *workload)))
-            .filter(|(row, workload)| is_meant(*row, *workload))
-            .collect()
-    };
     let brakes = Brakes {
         left,
         is_sent: &|step| write::was_sent(engine, step, memory),
@@ -58,16 +54,40 @@ pub fn found(
             .into_iter()
             .map(|(step, wait)| (Step::pair(step), wait))
             .collect(),
-        sent: pairs(&|row, workload| {
-            let first_id = inventory.first_id(row);
-            memory.last_write(first_id, workload).is_some()
-        }),
-        outside: pairs(&|row, workload| {
-            let resource = inventory.resource_id(row);
-            let staged = Staged::Workload(workload);
-            resource.is_some_and(|resource| decided.rules.is_outside(staged, resource))
-        }),
+        sent: sent(inventory, memory),
+        outside: outside(inventory, &workloads, &decided.rules),
     }
+}
+
+/// What was sent and is not proved yet. Most devices have nothing under way.
+fn sent(inventory: &Inventory, memory: &FleetMemory) -> BTreeSet<(usize, Workload)> {
+    let rows = 0..inventory.rows();
+    let writes = rows.filter_map(|row| Some((row, memory.writes.get(inventory.first_id(row))?)));
+    writes
+        .flat_map(|(row, writes)| writes.keys().map(move |workload| (row, *workload)))
+        .collect()
+}
+
+/// Rules that never become memberships.
+fn outside(
+    inventory: &Inventory,
+    workloads: &[Workload],
+    rules: &SiteRules,
+) -> BTreeSet<(usize, Workload)> {
+    if !rules.has_outside() {
+        return BTreeSet::new();
+    }
+    let rows = 0..inventory.rows();
+    let devices = rows.filter_map(|row| Some((row, inventory.resource_id(row)?)));
+    devices
+        .flat_map(|(row, resource)| {
+            let lacks = move |workload: &&Workload| {
+                rules.is_outside(Staged::Workload(**workload), resource)
+            };
+            let lacking = workloads.iter().filter(lacks);
+            lacking.map(move |workload| (row, *workload))
+        })
+        .collect()
 }
 
 /// Workloads for which a person must move the slider, or see to the pilot collection.

@@ -78,6 +78,11 @@ impl SiteRules {
         holding.iter().any(|held| held.is_rule)
     }
 
+    /// Whether there is any such rule as [`Self::is_outside`] tells of.
+    pub fn has_outside(&self) -> bool {
+        !self.outside.is_empty()
+    }
+
     /// Whether a rule has been made for a device that never becomes a membership, since the limiting
     /// collection lacks it.
     pub fn is_outside(&self, staged: Staged, resource: u32) -> bool {

@@ -143,6 +143,8 @@ impl Progress {
     #[must_use]
     pub fn advance(mut self, view: &View<'_>) -> Turn {
         if !view.is_in_force {
+            let look_away = |course: &mut Course| course.look_away(view.look);
+            self.courses.values_mut().for_each(look_away);
             let admitted = self.in_sight(view);
             let counts = self.count(view, &admitted);
             return self.turn(view, admitted, counts);
@@ -245,6 +247,12 @@ impl Progress {
         if matches!(self.stage, Stage::RolledBack { .. }) {
             return;
         }
+        let looked_at: BTreeSet<&str> = admitted.iter().map(|at| view.devices[*at].id).collect();
+        for (id, course) in &mut self.courses {
+            if !looked_at.contains(id.as_str()) {
+                course.look_away(view.look);
+            }
+        }
         let is_complete = matches!(self.stage, Stage::Complete { .. });
         for at in admitted {
             let seen = &view.devices[*at];
@@ -276,7 +284,7 @@ impl Progress {
             counts.failed += usize::from(is_failed);
             if seen.has_arrived {
                 counts.arrived += 1;
-                counts.proved += usize::from(course.is_some_and(|course| course.is_moved));
+                counts.proved += usize::from(course.is_some());
             } else {
                 counts.in_flight += usize::from(seen.is_sent || seen.is_placed);
             }

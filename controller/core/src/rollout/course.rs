@@ -137,6 +137,11 @@ impl Course {
             self.online_since = None;
             return;
         }
+        // One that fell out has nothing to follow until it is moved anew.
+        if !(seen.is_sent || seen.is_placed) {
+            self.look_away(look);
+            return;
+        }
         if let Some(since) = self.online_since {
             let watched = look.watched_until();
             // Who has gone offline was online until the look before.
@@ -150,6 +155,15 @@ impl Course {
         }
         if seen.is_online && self.online_since.is_none() {
             self.online_since = Some(look.now);
+        }
+    }
+
+    /// Nobody looks at it in this pass: what was watched counts, and what passes until it is seen again
+    /// does not.
+    pub(super) fn look_away(&mut self, look: Look) {
+        if let Some(since) = self.online_since.take() {
+            let watched = look.last.map(|last| last.duration_since(since));
+            self.waited += watched.unwrap_or_default().max(SignedDuration::ZERO);
         }
     }
 

@@ -256,8 +256,18 @@ impl<'e> Sight<'e> {
             let seen = &self.devices[*at];
             seen.is_sent || seen.is_placed
         };
+        // Of whom it is not known whether they are online, or what they report, may be on their way.
+        let perhaps_in_flight = |at: &usize| {
+            let seen = &self.devices[*at];
+            let may_be_online = engine.inventory().online.get(self.rows[*at]) != Ternary::No;
+            may_be_online && !seen.is_online && !seen.has_arrived && is_under_way(at)
+        };
+        let unknown = (0..self.rows.len()).filter(perhaps_in_flight).count();
         let moves = Moves {
-            limits: turn.limits,
+            limits: Limits {
+                more: turn.limits.more.saturating_sub(unknown),
+                ..turn.limits
+            },
             counts: turn.counts,
             moved: set(&mut (0..self.rows.len()).filter(is_under_way)),
         };

@@ -1,0 +1,261 @@
+//! What one pass decides while rollouts are under way: who is asked, about what, and what is begun.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test program: what is impossible fails the test"
+)]
+
+mod world;
+
+use std::collections::BTreeSet;
+
+use diarchy_core::accept::{Acceptance, Accepted, Basis, WaitReason, accept};
+use diarchy_core::amount::Amount;
+use diarchy_core::decision::Decision;
+use diarchy_core::desired::{Desired, Guardrails, OnFailure, Rollout, Step};
+use diarchy_core::due::{Brakes, Wait, due, waiting};
+use diarchy_core::duration::Span;
+use diarchy_core::engine::Engine;
+use diarchy_core::plan::Change;
+use diarchy_core::resource::ObjectName;
+use diarchy_core::rollout::{Act, Heeded, Look, Rollouts, Said, Signals};
+use diarchy_core::rules::RulesUnderWay;
+use diarchy_core::steps::steps;
+use diarchy_core::workload::{Authority, Workload};
+use jiff::SignedDuration;
+use serde_json::json;
+
+use world::plain::{assignment, hold, listed, movable, pilot};
+use world::{NAMESPACE, World, now};
+
+const WORKLOAD: Workload = Workload::ClientApps;
+
+fn ids(devices: std::ops::Range<usize>) -> Vec<String> {
+    devices.map(|at| format!("d{at:03}")).collect()
+}
+
+/// A hundred devices, of which an assignment called `apps` is about the first `selected`.
+fn fleet(selected: usize) -> World {
+    World {
+        devices: ids(0..100).iter().map(|id| movable(id)).collect(),
+        groups: vec![listed("some", ids(0..selected))],
+        policy: Some(pilot(&[WORKLOAD])),
+        assignments: vec![assignment("apps", WORKLOAD, "some", Authority::Intune)],
+    }
+}
+
+fn rollout(first: Amount) -> Rollout {
+    let step = |devices| Step {
+        devices,
+        soak: Span::hours(1),
+        approval_required: false,
+    };
+    Rollout {
+        steps: vec![step(first), step(Amount::ALL)],
+        max_concurrency: None,
+        max_failures: None,
+        min_observed: None,
+        progress_deadline: None,
+        on_failure: OnFailure::Rollback,
+        window: None,
+    }
+}
+
+/// What git asks, with a rollout that begins with one device.
+fn desired(world: &World, rollout: &Rollout) -> Desired {
+    let mut desired = world.desired();
+    desired.guardrails = Guardrails {
+        max_changed_devices: Amount::percent(20),
+        max_leaving: Amount::percent(2),
+        ..Guardrails::default()
+    };
+    desired.assignments[0].rollout = Some(rollout.clone());
+    desired
+}
+
+fn name() -> ObjectName {
+    ObjectName::new(NAMESPACE, "apps")
+}
+
+/// What is remembered between passes.
+#[derive(Default)]
+struct Memory {
+    rollouts: Rollouts,
+    accepted: Option<Accepted>,
+    /// First ids of devices that something was sent for and not proved.
+    sent: BTreeSet<String>,
+    said: Said,
+}
+
+/// One pass: what it decides, and what of it is cleared.
+fn pass<T>(
+    world: &World,
+    rollout: &Rollout,
+    memory: &mut Memory,
+    see: impl FnOnce(&Decision<'_>, &Acceptance) -> T,
+) -> T {
+    let (desired, inventory) = (desired(world, rollout), world.inventory());
+    let signals = Signals {
+        look: Look {
+            now: now(),
+            last: None,
+            longest_gap: SignedDuration::from_hours(1),
+        },
+        is_sent: &|row, _, _| memory.sent.contains(inventory.first_id(row)),
+        is_evidence: &|_, _| true,
+        is_outside: &|_, _| false,
+        is_approved: &|_| false,
+        said: &memory.said,
+    };
+    let engine = Engine::new(&desired, &inventory, now());
+    let decision = Decision::new(engine, &memory.rollouts, &signals);
+    let basis = Basis {
+        revision: "r1",
+        before: memory.accepted.as_ref(),
+        approvals: &[],
+        is_whole: true,
+        agreed: &decision.returning,
+    };
+    let acceptance = accept(&decision.engine, &decision.end, basis);
+    let seen = see(&decision, &acceptance);
+    memory.rollouts = decision.survey.rollouts;
+    memory.accepted = acceptance.accepted;
+    seen
+}
+
+/// A memory in which everything stays with Configuration Manager, and that was accepted.
+fn baseline() -> Memory {
+    let mut memory = Memory::default();
+    let nobody = fleet(0);
+    pass(&nobody, &rollout(Amount::Count(1)), &mut memory, |_, _| ());
+    assert!(memory.accepted.is_some());
+    memory
+}
+
+/// What may be sent now.
+fn cleared(decision: &Decision<'_>, acceptance: &Acceptance) -> Vec<Change> {
+    decision.cleared_now(&acceptance.cleared)
+}
+
+#[test]
+fn a_selector_that_is_too_wide_waits_however_small_its_first_step_is() {
+    let mut memory = baseline();
+    let first = rollout(Amount::Count(1));
+    pass(&fleet(50), &first, &mut memory, |decision, acceptance| {
+        let waiting = acceptance.waiting.as_ref().unwrap();
+        assert_eq!(waiting.reason, WaitReason::MaxChangedDevices);
+        assert_eq!(waiting.changes.len(), 50);
+        assert_eq!(decision.now.changes.len(), 1);
+        assert_eq!(cleared(decision, acceptance), []);
+    });
+}
+
+#[test]
+fn an_end_that_was_accepted_is_gone_to_step_by_step_without_another_yes() {
+    let mut memory = baseline();
+    let first = rollout(Amount::Count(3));
+    let mut world = fleet(20);
+    let begun = pass(&world, &first, &mut memory, |decision, acceptance| {
+        assert_eq!(acceptance.waiting, None);
+        cleared(decision, acceptance)
+    });
+    assert_eq!(begun.len(), 3);
+    // They have arrived, and a person is in a hurry.
+    for change in &begun {
+        let device = &mut world.devices[change.row];
+        hold(device, WORKLOAD, &[world.assignments[0].reference()]);
+        device.insert("observed".to_owned(), json!([WORKLOAD.name()]));
+    }
+    memory.said = [(name(), Heeded::from([(Act::Promote, "now".to_owned())]))].into();
+    let rest = pass(&world, &first, &mut memory, |decision, acceptance| {
+        assert_eq!(acceptance.waiting, None);
+        cleared(decision, acceptance)
+    });
+    assert_eq!(rest.len(), 17);
+}
+
+#[test]
+fn going_back_asks_nobody_and_handing_back_as_many_otherwise_does() {
+    let first = rollout(Amount::ALL);
+    let mut world = fleet(20);
+    let mut memory = baseline();
+    let moved = pass(&world, &first, &mut memory, cleared);
+    assert_eq!(moved.len(), 20);
+    memory.sent = ids(0..20).into_iter().collect();
+    for device in &mut world.devices[..20] {
+        hold(device, WORKLOAD, &[world.assignments[0].reference()]);
+        device.insert("observed".to_owned(), json!([]));
+    }
+    memory.said = [(name(), Heeded::from([(Act::Abort, "now".to_owned())]))].into();
+    let back = pass(&world, &first, &mut memory, |decision, acceptance| {
+        assert_eq!(acceptance.waiting, None);
+        assert_eq!(decision.returning.len(), 20);
+        cleared(decision, acceptance)
+    });
+    assert_eq!(back.len(), 20);
+    let goes_back = |change: &Change| change.to == Authority::ConfigurationManager;
+    assert!(back.iter().all(goes_back), "{back:?}");
+
+    // The same devices, whom somebody takes out of the group instead.
+    let mut memory = baseline();
+    pass(&fleet(20), &first, &mut memory, cleared);
+    let mut emptied = world.clone();
+    emptied.groups[0].devices.clear();
+    pass(&emptied, &first, &mut memory, |decision, acceptance| {
+        let waiting = acceptance.waiting.as_ref().unwrap();
+        assert_eq!(waiting.reason, WaitReason::MaxLeaving);
+        assert_eq!(cleared(decision, acceptance), []);
+    });
+}
+
+/// A carve-out that has not admitted anybody yet leaves devices to an assignment that it will win over in
+/// the end: they are not moved there and back.
+#[test]
+fn what_would_be_undone_in_the_end_is_not_begun() {
+    let mut world = fleet(10);
+    world
+        .assignments
+        .push(assignment("base", WORKLOAD, "some", Authority::Intune));
+    world.groups.push(listed("others", ids(0..10)));
+    let carved = &mut world.assignments[0];
+    carved.authority = Authority::ConfigurationManager;
+    carved.group = "others".to_owned();
+    carved.priority = 10;
+    let mut memory = baseline();
+    let first = rollout(Amount::Count(1));
+    pass(&world, &first, &mut memory, |decision, acceptance| {
+        assert_eq!(decision.end.changes, []);
+        assert_eq!(decision.now.changes.len(), 9);
+        assert_eq!(cleared(decision, acceptance), []);
+    });
+}
+
+#[test]
+fn no_more_are_sent_than_are_borne_on_their_way() {
+    let world = fleet(10);
+    let mut memory = baseline();
+    let mut all = rollout(Amount::ALL);
+    all.max_concurrency = Some(Amount::Count(3));
+    // Two are on their way; one of those that wait is offline and costs nothing.
+    memory.sent = ids(0..2).into_iter().collect();
+    let mut world = world;
+    world.devices[9].insert("online".to_owned(), json!(false));
+    pass(&world, &all, &mut memory, |decision, acceptance| {
+        let cleared = cleared(decision, acceptance);
+        assert_eq!(cleared.len(), 10);
+        let steps = steps(&decision.engine, &RulesUnderWay::default(), &cleared, &[]);
+        let brakes = Brakes {
+            left: 100,
+            is_sent: &|_| false,
+            is_enrolling: &|_| false,
+            moves: &decision.survey.moves,
+        };
+        let due = due(&decision.engine, &steps, &[], &brakes);
+        let rows: Vec<usize> = due.steps.iter().map(|step| step.pair().0).collect();
+        assert_eq!(rows, [0, 1, 2, 9]);
+        let waits = waiting(&decision.engine, &steps, &brakes);
+        assert_eq!(waits.len(), 6);
+        assert!(waits.iter().all(|(_, wait)| *wait == Wait::MaxConcurrency));
+    });
+}
