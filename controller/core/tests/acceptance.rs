@@ -248,6 +248,17 @@ fn where_nothing_changes_there_is_a_baseline() {
     assert_eq!(fleet.judged(), (vec![3], vec![]));
 }
 
+/// In a cluster a fleet may arrive a while before its assignments.
+#[test]
+fn a_fleet_that_asks_for_nobody_yet_has_no_baseline() {
+    let mut fleet = Fleet::default();
+    assert_eq!(fleet.judged(), (vec![], vec![]));
+    assert_eq!(fleet.accepted, None);
+    fleet.ask(apps([3]));
+    assert_eq!(fleet.judged(), (vec![], vec![3]));
+    assert_eq!(reason(&mut fleet), Some(WaitReason::NoBaseline));
+}
+
 /// Lost state, and a site that cannot be read at first: that is nothing to compare with.
 #[test]
 fn what_could_not_be_read_is_no_baseline() {

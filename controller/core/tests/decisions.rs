@@ -126,7 +126,10 @@ fn pass<T>(
 
 /// A memory in which everything stays with Configuration Manager, and that was accepted.
 fn baseline() -> Memory {
-    let mut memory = Memory::default();
+    let mut memory = Memory {
+        accepted: Some(Accepted::default()),
+        ..Memory::default()
+    };
     let nobody = fleet(0);
     pass(&nobody, &rollout(Amount::Count(1)), &mut memory, |_, _| ());
     assert!(memory.accepted.is_some());

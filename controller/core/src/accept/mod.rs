@@ -99,7 +99,8 @@ pub struct Basis<'a> {
     pub approvals: &'a [Approved],
     /// Whether everything that was asked for was read, and both services know devices. What a pass
     /// did not see is no end state to compare with later, so only a whole reading becomes a baseline
-    /// without a person.
+    /// without a person, and only once something is asked of somebody: a fleet that was applied a
+    /// moment before its assignments says nothing about them.
     pub is_whole: bool,
     /// Changes that nobody is asked about, since their spec says so: rollouts that go back.
     pub agreed: &'a BTreeSet<Change>,
@@ -151,7 +152,8 @@ pub fn accept(engine: &Engine<'_>, plan: &Plan, basis: Basis<'_>) -> Acceptance 
     let waits_to_enroll: BTreeSet<&usize> = waiting.iter().flat_map(|all| &all.enrolling).collect();
     let cleared = copied_if(&plan.changes, |change| !waits.contains(change));
     let enrolling = copied_if(&plan.enrolling, |row| !waits_to_enroll.contains(row));
-    let accepted = (baseline || (is_whole && waiting.is_none())).then(|| {
+    let is_baseline = || baseline || (is_whole && waiting.is_none() && engine.asks_anybody());
+    let accepted = is_baseline().then(|| {
         let unasked = passed.unasked(engine);
         next(engine, plan, revision, before, waiting.as_ref(), unasked)
     });

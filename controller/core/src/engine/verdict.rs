@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::desired::{AssignmentIndex, Force};
 use crate::engine::contest::{Contest, Outcome};
-use crate::engine::{Engine, Holding, Ineligible};
+use crate::engine::{Engine, Enrolling, Holding, Ineligible};
 use crate::workload::{Authority, Slider, Workload};
 
 /// What becomes of one device and one workload.
@@ -188,6 +188,17 @@ impl Engine<'_> {
             Outcome::Winner(winner) => Some(self.desired.assignment(winner).authority),
             Outcome::Nobody | Outcome::Ambiguous(_) | Outcome::Held { .. } => None,
         }
+    }
+
+    /// Whether any device is asked for: by an assignment, or into the pilot of automatic enrolment.
+    #[must_use]
+    pub fn asks_anybody(&self) -> bool {
+        let mut rows = 0..self.inventory.rows();
+        rows.any(|row| {
+            let mut workloads = self.desired.pilot_workloads();
+            workloads.any(|workload| self.asked(row, workload).is_some())
+                || self.enrolling(row) != Enrolling::NotAsked
+        })
     }
 
     /// Whether the device's DeviceConfiguration is at Intune and stays there, or may do so.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use diarchy_core::amount::Amount;
 use diarchy_core::desired::{OnFailure, Rollout};
+use diarchy_core::duration::Span;
 use diarchy_core::inventory::ClientHealth::{Healthy, Unhealthy};
 use diarchy_core::rollout::{Act, Phase, StopReason};
 
@@ -48,6 +49,25 @@ fn a_person_who_retries_lets_a_halted_rollout_go_on() {
     hand.pass();
     assert_eq!(hand.at(), (0, Phase::Soaking));
     assert_eq!(hand.progress().failures().count(), 0);
+}
+
+#[test]
+fn a_device_that_was_late_has_all_its_time_again_after_a_retry() {
+    let rollout = Rollout {
+        max_failures: Some(Amount::Count(0)),
+        progress_deadline: Some(Span::hours(4)),
+        ..staged(&[step(1, 24)])
+    };
+    let mut hand = Hand::new(1, rollout);
+    hand.pass();
+    hand.watch(6);
+    assert_eq!(hand.at(), (0, Phase::Halted));
+    hand.say(Act::Retry);
+    hand.pass();
+    hand.watch(3);
+    assert_eq!(hand.at(), (0, Phase::Progressing));
+    hand.watch(1);
+    assert_eq!(hand.at(), (0, Phase::Halted));
 }
 
 #[test]

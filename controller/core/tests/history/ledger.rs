@@ -102,10 +102,12 @@ impl Ledger {
             strictest,
             has_baseline,
         )?;
-        let nothing_waits = fleet.reads_all && waiting.is_empty();
+        let is_asked = !fleet.revision.at_intune.is_empty();
+        let nothing_waits = fleet.reads_all && is_asked && waiting.is_empty();
         if acceptance.accepted.is_some() != (has_baseline || nothing_waits) {
             return Err(
-                "a baseline comes with an approval, or where all was read and nothing waits"
+                "a baseline comes with an approval, or where all was read, somebody is asked for, \
+                 and nothing waits"
                     .to_owned(),
             );
         }

@@ -168,9 +168,16 @@ impl Default for Fleet {
 }
 
 impl Fleet {
-    /// The fleet after a first pass that had nothing to change, so that there is a baseline.
+    /// The fleet after a first pass that had nothing to change, so that there is a baseline: the one
+    /// device that was asked for was there already. Nobody is asked for any more.
     pub fn with_baseline() -> Self {
         let mut fleet = Self::default();
+        let last = (DEVICES - 1, WORKLOADS.len() - 1);
+        fleet.place(last, true);
+        fleet.ask([last]);
+        fleet.pass(|_, _, _| ());
+        fleet.place(last, false);
+        fleet.ask([]);
         fleet.pass(|_, _, _| ());
         fleet
     }
