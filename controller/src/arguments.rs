@@ -14,7 +14,7 @@ use diarchy_core::duration::Span;
 use diarchy_core::workload::Workload;
 use diarchy_simulator::Mishap;
 
-pub use cluster::{Asked, Check, Cluster, Get, OfRollout, Pause, Place, Reconcile, Shown};
+pub use cluster::{Asked, Check, Cluster, Get, History, OfRollout, Pause, Place, Reconcile, Shown};
 pub use controller::Controller;
 pub use devices::{Devices, Estate, Fleet, Simulation};
 pub use logging::Logging;
@@ -54,6 +54,9 @@ pub enum Command {
     /// Show resources, and how far each is
     #[command(after_help = cluster::GET_EXAMPLES)]
     Get(Get),
+    /// Show what has happened: the steps of rollouts, and the moves of devices
+    #[command(after_help = cluster::HISTORY_EXAMPLES)]
+    History(History),
     /// Say yes to what waits for a person
     #[command(after_help = APPROVE_EXAMPLES)]
     Approve(Approve),
@@ -81,6 +84,9 @@ pub enum Command {
     /// Serve simulated estates that fit a repository, until interrupted
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(Simulate),
+    /// Decide again what was decided before, and say whether it comes out the same
+    #[command(after_help = REPLAY_EXAMPLES)]
+    Replay(Replay),
     /// Work with the devices of an estate
     #[command(subcommand, after_help = INVENTORY_EXAMPLES)]
     Inventory(Inventory),
@@ -154,6 +160,13 @@ Examples:
   diarchy simulate examples/contoso --devices 1000 --state try.state
   diarchy up examples/contoso --simulate 1000 --state try.state      in another terminal";
 
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  diarchy up . --simulate 1000 --approve --record decisions --timeout 1m
+  diarchy replay decisions
+
+Exit status: 0 every decision came out the same, byte for byte, 1 one did not, 2 an error.";
+
 const INVENTORY_EXAMPLES: &str = "\
 Examples:
   diarchy inventory export . --simulate 1000 > devices.ndjson
@@ -180,6 +193,9 @@ pub struct Up {
     /// Credentials, as FOLDER/<namespace>/<name>/<key>
     #[arg(long, value_name = "FOLDER", conflicts_with = "simulate")]
     pub secrets: Option<PathBuf>,
+    /// Write each decision into this folder with everything it was made from, for `diarchy replay`
+    #[arg(long, value_name = "FOLDER")]
+    pub record: Option<PathBuf>,
     /// Approve whatever waits, as it arises in this run
     #[arg(long)]
     pub approve: bool,
@@ -193,6 +209,17 @@ pub struct Up {
     #[arg(long, value_name = "DURATION")]
     pub timeout: Option<Span>,
     /// How to show what happens
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    pub output: Format,
+}
+
+/// `replay`
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// The folder that `up --record` has written
+    #[arg(value_name = "FOLDER")]
+    pub folder: PathBuf,
+    /// How to print what comes of it
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
 }

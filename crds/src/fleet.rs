@@ -238,6 +238,11 @@ pub struct FleetStatus {
     /// A plan that a person must approve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_plan: Option<WaitingPlan>,
+    /// Up to 20 of the devices that somebody else has changed, and that are not back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub drift: Vec<DriftingDevice>,
     /// The tenant's MDM authority as read: `Intune`, `ConfigurationManager`, `Office365`, `Unknown`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
@@ -323,6 +328,37 @@ pub struct WorkloadCounts {
     pub foreign: u32,
     /// Devices of owned collections whose assignment is gone.
     pub retained: u32,
+    /// Devices that somebody else has changed, and that are not back.
+    #[serde(skip_serializing_if = "is_none")]
+    pub drifting: u32,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
+const fn is_none(devices: &u32) -> bool {
+    *devices == 0
+}
+
+/// A device that somebody else has changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DriftingDevice {
+    /// Its name, or its id if it has none.
+    #[schemars(length(max = 256))]
+    pub device: String,
+    /// The workload.
+    #[schemars(length(max = 64))]
+    pub workload: String,
+    /// How: `TakenOut`, `PutIn`, `Rejoined` or `ReportsOtherwise`.
+    #[schemars(length(max = 64))]
+    pub kind: String,
+    /// Who should have authority.
+    #[schemars(length(max = 64))]
+    pub wanted: String,
+    /// When it was found.
+    pub since: Time,
 }
 
 /// A plan that a person must approve.

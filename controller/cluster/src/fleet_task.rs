@@ -138,6 +138,7 @@ async fn pass(
         clock: &shared.clock,
         connect: shared.connect.as_ref(),
         approve: false,
+        recorder: None,
     };
     let ending = is_ending(shared, wanted).await;
     let ending = ending.then_some(Abandoned::NamespaceEnds);
@@ -238,6 +239,7 @@ fn show(shared: &Shared, passed: Passed, took: Duration) {
         .map(|(key, value)| (*key, *value))
         .collect();
     let waiting = report.waiting.as_ref();
+    let rollouts: Vec<_> = report.rollouts.iter().map(|one| one.phase).collect();
     shared.metrics.made(
         &report.fleet,
         FleetMetrics {
@@ -245,6 +247,8 @@ fn show(shared: &Shared, passed: Passed, took: Duration) {
             eligible: report.eligible,
             workloads: &workloads,
             waiting: waiting.map_or(0, |waiting| waiting.changes),
+            drifting: report.drift.devices,
+            rollouts: &rollouts,
             converged: report.is_converged(),
             stopped: report.stopped.is_some(),
             problems: report.problems.len(),

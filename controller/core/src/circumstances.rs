@@ -86,8 +86,8 @@ impl Circumstances {
         match self.held_back.get(&pair) {
             Some(Wait::MaxConcurrency) => obstacles.push(Obstacle::MaxConcurrency),
             Some(Wait::Pace) => obstacles.push(Obstacle::MaxChangesPerHour),
-            // These are told by what the rollout and the window say themselves.
-            Some(Wait::Stopped | Wait::OutsideWindow) | None => {}
+            // These are told by what the slider, the rollout and the window say themselves.
+            Some(Wait::SliderElsewhere | Wait::Stopped | Wait::OutsideWindow) | None => {}
         }
         if self.outside.contains(&pair) {
             obstacles.push(Obstacle::OutsideLimitingCollection);

@@ -7,7 +7,7 @@ use crate::engine::{Engine, Holding};
 use crate::rollout::Moves;
 use crate::steps::Step;
 use crate::ternary::Ternary;
-use crate::workload::Authority;
+use crate::workload::{Authority, WorkloadSet};
 
 /// What is taken in one pass.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -26,6 +26,8 @@ pub struct Brakes<'a> {
     pub is_sent: &'a dyn Fn(&Step) -> bool,
     /// Whether the device in a row was sent into the pilot of automatic enrolment before.
     pub is_enrolling: &'a dyn Fn(usize) -> bool,
+    /// Workloads whose slider most devices contradict: for those nothing is written.
+    pub contradicted: WorkloadSet,
     /// By assignment, what its rollout may do. Without a rollout there is nothing to keep to.
     pub moves: &'a BTreeMap<AssignmentIndex, Moves>,
 }
@@ -33,6 +35,8 @@ pub struct Brakes<'a> {
 /// Why a step is not taken in this pass; the first that applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wait {
+    /// The slider of its workload stands elsewhere, as the devices show.
+    SliderElsewhere,
     /// Its assignment's rollout has stopped.
     Stopped,
     /// The window of its assignment is closed.
@@ -96,6 +100,10 @@ impl<'b, 'e, 'a> Taken<'b, 'e, 'a> {
 
     /// Takes the step, unless it has to wait.
     fn take(&mut self, step: &Step) -> Option<Wait> {
+        let (row, workload) = step.pair();
+        if self.brakes.contradicted.contains(workload) {
+            return Some(Wait::SliderElsewhere);
+        }
         let index = step.because();
         let begins = begins(self.engine, step);
         let moves = self.brakes.moves.get(&index).filter(|_| begins);
@@ -107,7 +115,6 @@ impl<'b, 'e, 'a> Taken<'b, 'e, 'a> {
         if !*is_open.or_insert_with(|| is_open_now(engine, index)) {
             return Some(Wait::OutsideWindow);
         }
-        let (row, _) = step.pair();
         if let Some(moves) = moves
             && !moves.moved.contains(row)
             && engine.inventory().online.get(row) != Ternary::No

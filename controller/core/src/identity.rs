@@ -53,6 +53,12 @@ impl Identities {
         }
     }
 
+    /// Whether a device was known by this first id.
+    #[must_use]
+    pub fn knows(&self, first: &str) -> bool {
+        self.bearer.contains_key(first)
+    }
+
     /// The first id that the device was the last to be known by.
     fn borne(&self, device: &Device, taken: &mut HashSet<String>) -> Option<String> {
         let first = self.by_id.get(&device.id)?;

@@ -9,6 +9,7 @@ use crate::circumstances::Circumstances;
 use crate::desired::{AssignmentIndex, Desired};
 use crate::engine::{Admitted, Engine};
 use crate::explain::{Explanation, WaitExplanation, explain};
+use crate::history::History;
 use crate::inventory::Inventory;
 use crate::workload::Workload;
 
@@ -25,6 +26,8 @@ pub struct LastPass {
     pub end_state: Admitted,
     /// What was found to keep devices from moving.
     pub circumstances: Circumstances,
+    /// What has happened lately.
+    pub history: History,
     /// The revision that was in force.
     pub revision: String,
     /// The moment that was decided for.

@@ -76,7 +76,7 @@ impl fmt::Display for Operator {
 }
 
 /// An attribute of a device that is text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum TextKey {
     /// `name`
     Name,
@@ -150,7 +150,7 @@ impl TextKey {
 }
 
 /// An attribute of a device that is a moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum TimeKey {
     /// `enrolledAt`
     EnrolledAt,
@@ -159,7 +159,7 @@ pub enum TimeKey {
 }
 
 /// An attribute of a device that is a set of ids.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum SetKey {
     /// `configMgrCollection`
     ConfigMgrCollection,
@@ -168,7 +168,7 @@ pub enum SetKey {
 }
 
 /// An attribute that a requirement looks at.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Key {
     /// A text, some of which are versions too.
     Text(TextKey),
@@ -257,7 +257,7 @@ impl fmt::Display for Key {
 }
 
 /// The positive half of a requirement: what is asked of a value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Test {
     /// It is one of these, which are folded to lower case.
     In(Vec<String>),
@@ -274,7 +274,7 @@ pub enum Test {
 }
 
 /// One clause of a selector, valid by construction of whoever read it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Requirement {
     /// What it looks at.
     pub key: Key,
@@ -287,7 +287,7 @@ pub struct Requirement {
 }
 
 /// Clauses that must all hold.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Selector {
     /// The clauses, at least one.
     pub requirements: Vec<Requirement>,

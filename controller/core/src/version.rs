@@ -1,11 +1,12 @@
 //! Dotted version numbers, compared number by number.
 
+use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
 /// A version such as `10.0.22631.4317`; missing parts are 0, so `10.0` equals `10.0.0`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Version(Vec<u64>);
 
 /// A text that is no dotted version.

@@ -110,7 +110,7 @@ impl FromStr for Workload {
 
 /// What a collection on the console's Staging tab is for: whose members enrol by themselves, or for
 /// whose members a workload is Intune's (memdocs: comanage/how-to-switch-workloads.md).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Staged {
     /// Automatic enrolment.
     Enrollment,

@@ -17,7 +17,7 @@ use diarchy_core::engine::{Admitted, Engine, Kept, Verdict};
 use diarchy_core::plan::Plan;
 use diarchy_core::resource::ObjectName;
 use diarchy_core::rollout::{Look, Rollouts, Said, Signals, spec_digest, survey};
-use diarchy_core::workload::{Authority, Workload};
+use diarchy_core::workload::{Authority, Workload, WorkloadSet};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::json;
@@ -152,6 +152,7 @@ fn pass(world: &World, first: Amount, before: &Before) -> Pass {
         },
         is_evidence: &|_, _| true,
         is_outside: &|_, _| false,
+        contradicted: WorkloadSet::EMPTY,
         is_approved: &|_| false,
         said: &Said::new(),
     };
@@ -426,6 +427,7 @@ fn an_assignment_without_a_rollout_admits_everybody() {
         is_sent: &|_, _, _| false,
         is_evidence: &|_, _| true,
         is_outside: &|_, _| false,
+        contradicted: WorkloadSet::EMPTY,
         is_approved: &|_| false,
         said: &Said::new(),
     };

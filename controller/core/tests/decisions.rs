@@ -22,7 +22,7 @@ use diarchy_core::resource::ObjectName;
 use diarchy_core::rollout::{Act, Heeded, Look, Rollouts, Said, Signals};
 use diarchy_core::rules::RulesUnderWay;
 use diarchy_core::steps::steps;
-use diarchy_core::workload::{Authority, Workload};
+use diarchy_core::workload::{Authority, Workload, WorkloadSet};
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -105,6 +105,7 @@ fn pass<T>(
         is_sent: &|row, _, _| memory.sent.contains(inventory.first_id(row)),
         is_evidence: &|_, _| true,
         is_outside: &|_, _| false,
+        contradicted: WorkloadSet::EMPTY,
         is_approved: &|_| false,
         said: &memory.said,
     };
@@ -249,6 +250,7 @@ fn no_more_are_sent_than_are_borne_on_their_way() {
         assert_eq!(cleared.len(), 10);
         let steps = steps(&decision.engine, &RulesUnderWay::default(), &cleared, &[]);
         let brakes = Brakes {
+            contradicted: WorkloadSet::EMPTY,
             left: 100,
             is_sent: &|_| false,
             is_enrolling: &|_| false,

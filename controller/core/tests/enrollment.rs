@@ -14,7 +14,7 @@ use diarchy_core::accept::{Acceptance, Accepted, Approved, Basis, WaitReason, ac
 use diarchy_core::due::{Brakes, due};
 use diarchy_core::engine::Engine;
 use diarchy_core::plan::{self, Plan};
-use diarchy_core::workload::{Authority, Workload};
+use diarchy_core::workload::{Authority, Workload, WorkloadSet};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -225,6 +225,7 @@ fn the_pace_is_shared_and_what_was_sent_costs_nothing() {
             &steps,
             &plan.enrolling,
             &Brakes {
+                contradicted: WorkloadSet::EMPTY,
                 left,
                 is_sent: &|_| sent,
                 is_enrolling: &|row| sent && row == first,

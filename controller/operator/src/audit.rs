@@ -1,6 +1,7 @@
 //! The audit trail: every change asked for, sent and observed, never rewritten.
 
-use diarchy_core::rollout::Phase;
+use diarchy_core::drift::{DriftEnd, DriftKind};
+use diarchy_core::rollout::{Counts, Phase};
 use diarchy_core::workload::{Authority, Workload};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,13 @@ pub enum Event {
         refused: String,
         /// How many errors it has.
         errors: usize,
+    },
+    /// A decision was written down, with what it was made from.
+    Decided {
+        /// A digest of the file that has both.
+        inputs: String,
+        /// A digest of what came of it.
+        outcome: String,
     },
     /// A change is asked for: git wants it, and nothing keeps it from being sent.
     Asked {
@@ -85,6 +93,45 @@ pub enum Event {
         /// How many devices.
         devices: usize,
     },
+    /// A device stands otherwise than it was left, by nothing that was done here.
+    Drifted {
+        /// The device's id.
+        device: String,
+        /// The workload.
+        workload: Workload,
+        /// How.
+        kind: DriftKind,
+        /// Who should have authority.
+        wanted: Authority,
+    },
+    /// A device drifts no more.
+    DriftEnded {
+        /// The device's id.
+        device: String,
+        /// The workload.
+        workload: Workload,
+        /// How it drifted.
+        kind: DriftKind,
+        /// Since when.
+        since: Timestamp,
+        /// What has ended it.
+        end: DriftEnd,
+    },
+    /// Most devices contradict the slider of a workload: somebody has moved it. Nothing is written for
+    /// that workload.
+    SliderMoved {
+        /// The workload.
+        workload: Workload,
+        /// How many devices contradict it.
+        devices: usize,
+    },
+    /// The devices show the slider of a workload to stand where it should again.
+    SliderMovedBack {
+        /// The workload.
+        workload: Workload,
+        /// Since when they showed otherwise.
+        since: Timestamp,
+    },
     /// Something waits for a person.
     Waiting {
         /// What to approve.
@@ -104,6 +151,9 @@ pub enum Event {
         step: usize,
         /// Of how many.
         of: usize,
+        /// How many of its devices did what then.
+        #[serde(default)]
+        counts: Counts,
         /// Why it has stopped.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         why: Option<String>,

@@ -34,6 +34,7 @@ pub fn found(
         left,
         is_sent: &|step| write::was_sent(engine, step, memory),
         is_enrolling: &|_| true,
+        contradicted: decided.contradicted,
         moves: &decided.moves,
     };
     let held_back = due::waiting(engine, &decided.steps, &brakes);

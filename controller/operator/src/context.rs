@@ -10,12 +10,14 @@ use diarchy_core::plan::Plan;
 use diarchy_core::resource::ObjectName;
 use diarchy_core::rollout::Moves;
 use diarchy_core::steps::Step;
+use diarchy_core::workload::WorkloadSet;
 use diarchy_fleet::inventory::Estate;
 use diarchy_git::LoadedFleet;
 use jiff::Timestamp;
 
 use crate::audit::{Entry, Event};
 use crate::hold::Hold;
+use crate::record::Recorder;
 use crate::rollouts::Outlook;
 use crate::site_rules::SiteRules;
 
@@ -46,6 +48,8 @@ pub struct FleetPass<'a, P> {
     pub clock: &'a Clock,
     /// Whether what waits is approved as it arises.
     pub approve: bool,
+    /// Where decisions are written down, if they are.
+    pub recorder: Option<&'a Recorder>,
     /// Whether this loop has not looked at the fleet before.
     pub is_first: bool,
     /// What rollouts go by.
@@ -64,6 +68,8 @@ pub struct Decided<'a> {
     pub end_state: Admitted,
     /// By assignment, what its rollout may do.
     pub moves: BTreeMap<AssignmentIndex, Moves>,
+    /// Workloads whose slider most devices contradict.
+    pub contradicted: WorkloadSet,
     /// What may be written and what waits.
     pub acceptance: Acceptance,
     /// The steps to take now.

@@ -12,6 +12,7 @@ use crate::context::FleetPass;
 pub use crate::context::Revision;
 use crate::control_plane::{ControlPlane, Loaded};
 use crate::error::OperatorError;
+use crate::record::Recorder;
 use crate::report::FleetReport;
 use crate::revert::{self, Existing};
 use crate::rollouts::Outlook;
@@ -26,6 +27,8 @@ pub struct Ground<'a, P> {
     pub connect: &'a dyn Connect,
     /// Whether what waits is approved as it arises.
     pub approve: bool,
+    /// Where decisions are written down, if they are.
+    pub recorder: Option<&'a Recorder>,
 }
 
 /// One fleet between its passes: the clients of its services, and what the lever remembers.
@@ -92,6 +95,7 @@ impl FleetLoop {
             clock: ground.clock,
             uids: &uids,
             approve: ground.approve,
+            recorder: ground.recorder,
             is_first: !self.has_looked,
             outlook: Outlook {
                 said: &existing.said,
@@ -114,6 +118,7 @@ impl FleetLoop {
                 admitted: considered.admitted,
                 end_state: considered.end_state,
                 circumstances: considered.circumstances,
+                history: considered.history,
                 at: considered.at,
                 revision: revision.shown.to_owned(),
                 desired,

@@ -6,36 +6,65 @@
 
 use std::collections::BTreeMap;
 
+use diarchy_core::drift::Left;
+use diarchy_core::engine::{Engine, Holding};
 use diarchy_core::inventory::Inventory;
 use diarchy_core::steps::Step;
+use diarchy_core::ternary::Ternary;
 use diarchy_core::workload::{Staged, Workload, WorkloadSet};
 use serde::{Deserialize, Serialize};
 
 use crate::memory::FleetMemory;
 use crate::site_rules::SiteRules;
 
-/// What the owned collections had when the loop last looked, and what it was about to change then.
+/// How devices stood when the loop last looked, and what it was about to change then.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Footprint {
-    /// By first id, the workloads in whose pilot an owned collection has the device.
-    pub placed: BTreeMap<String, WorkloadSet>,
+    /// By first id, the devices that were in a pilot, or on their way into one.
+    pub stands: BTreeMap<String, Stand>,
     /// By first id, what was about to be changed.
     #[serde(default)]
     pub touched: BTreeMap<String, WorkloadSet>,
 }
 
+/// How one device stood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stand {
+    /// The site's number for it.
+    pub number: u32,
+    /// The workloads in whose pilot an owned collection had it, by rule or as a member.
+    #[serde(default, skip_serializing_if = "WorkloadSet::is_empty")]
+    pub placed: WorkloadSet,
+    /// Those for which an owned collection had a rule.
+    #[serde(default, skip_serializing_if = "WorkloadSet::is_empty")]
+    pub ruled: WorkloadSet,
+    /// Those in whose pilot something had it that Diarchy did not make.
+    #[serde(default, skip_serializing_if = "WorkloadSet::is_empty")]
+    pub foreign: WorkloadSet,
+    /// Those in whose pilot it was and which it reported to be Intune's.
+    #[serde(default, skip_serializing_if = "WorkloadSet::is_empty")]
+    pub reported: WorkloadSet,
+}
+
 impl Footprint {
-    /// What the owned collections have now.
-    pub fn of(inventory: &Inventory, rules: &SiteRules) -> Self {
-        let mut placed = BTreeMap::new();
+    /// How devices stand now. What cannot be read now is as it was `before`.
+    pub fn of(engine: &Engine<'_>, rules: &SiteRules, before: Option<&Self>) -> Self {
+        let inventory = engine.inventory();
+        let workloads: Vec<Workload> = engine.desired().pilot_workloads().collect();
+        let mut stands = BTreeMap::new();
         for row in 0..inventory.rows() {
-            let set = placed_in(inventory, rules, row);
-            if !set.is_empty() {
-                placed.insert(inventory.first_id(row).to_owned(), set);
+            let Some(number) = inventory.resource_id(row) else {
+                continue;
+            };
+            let first = inventory.first_id(row);
+            let before = before.and_then(|before| before.stands.get(first));
+            let stand = stand(engine, rules, (row, number), &workloads, before);
+            if !stand.placed.is_empty() || !stand.foreign.is_empty() {
+                stands.insert(first.to_owned(), stand);
             }
         }
         Self {
-            placed,
+            stands,
             touched: BTreeMap::new(),
         }
     }
@@ -48,6 +77,53 @@ impl Footprint {
             let touched = self.touched.entry(first).or_default();
             touched.insert(workload);
         }
+    }
+
+    /// How the device in `row` was left.
+    pub fn left(&self, inventory: &Inventory, row: usize, workload: Workload) -> Left {
+        let first = inventory.first_id(row);
+        let touched = self.touched.get(first).copied().unwrap_or_default();
+        let was_touched = touched.contains(workload);
+        let Some(stand) = self.stands.get(first) else {
+            return Left {
+                was_touched,
+                ..Left::default()
+            };
+        };
+        Left {
+            had_rule: stand.ruled.contains(workload),
+            was_foreign: stand.foreign.contains(workload),
+            reported_intune: stand.reported.contains(workload),
+            was_touched,
+            had_other_number: inventory
+                .resource_id(row)
+                .is_some_and(|number| number != stand.number),
+        }
+    }
+}
+
+fn stand(
+    engine: &Engine<'_>,
+    rules: &SiteRules,
+    (row, number): (usize, u32),
+    workloads: &[Workload],
+    before: Option<&Stand>,
+) -> Stand {
+    let has_rule = |workload: &Workload| rules.has_rule(Staged::Workload(*workload), number);
+    let holding = |workload| engine.holding(row, workload);
+    let is_foreign = |workload: &&Workload| holding(**workload).is_some_and(|one| one.foreign);
+    let reports = |workload: &&Workload| {
+        let is_in = holding(**workload).is_some_and(|one: &Holding| !one.is_empty());
+        let report = engine.inventory().observed(**workload).get(row);
+        let reported = before.is_some_and(|before| before.reported.contains(**workload));
+        is_in && (report == Ternary::Yes || (report == Ternary::Unknown && reported))
+    };
+    Stand {
+        number,
+        placed: placed_in(engine.inventory(), rules, row),
+        ruled: Workload::ALL.into_iter().filter(has_rule).collect(),
+        foreign: workloads.iter().filter(is_foreign).copied().collect(),
+        reported: workloads.iter().filter(reports).copied().collect(),
     }
 }
 
@@ -71,17 +147,15 @@ pub fn unexplained(inventory: &Inventory, rules: &SiteRules, memory: &FleetMemor
     let Some(footprint) = &memory.footprint else {
         return 0;
     };
-    let of = |sets: &BTreeMap<String, WorkloadSet>, first: &str| {
-        sets.get(first).copied().unwrap_or(WorkloadSet::EMPTY)
-    };
     let is_unexplained = |row: &usize| {
         let first = inventory.first_id(*row);
         if inventory.resource_id(*row).is_none() {
             return false;
         }
         let now = placed_in(inventory, rules, *row);
-        let before = of(&footprint.placed, first);
-        let touched = of(&footprint.touched, first);
+        let stand = footprint.stands.get(first);
+        let before = stand.map_or(WorkloadSet::EMPTY, |stand| stand.placed);
+        let touched = footprint.touched.get(first).copied().unwrap_or_default();
         Workload::ALL.into_iter().any(|workload| {
             now.contains(workload) != before.contains(workload)
                 && !touched.contains(workload)

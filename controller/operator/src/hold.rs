@@ -7,11 +7,10 @@ use diarchy_core::accept::{self, Acceptance, ApprovedChange, Basis, Waiting as W
 use diarchy_core::desired::Mode;
 use diarchy_core::engine::Engine;
 use diarchy_core::plan::{Change, Plan};
-use diarchy_fleet::EstateError;
-use diarchy_fleet::inventory::Readings;
 use diarchy_fleet::site::state::Claim;
 use jiff::Timestamp;
 
+use crate::decide::Sight;
 use crate::memory::{FleetMemory, Sizes, Waiting, WaitingFor};
 use crate::people::People;
 
@@ -30,7 +29,7 @@ pub enum Hold {
         until: Timestamp,
     },
     /// What the site's collections say could not be read.
-    SiteUnread(EstateError),
+    SiteUnread(String),
     /// An inventory lost more devices than it may, and nobody has approved that.
     Shrunk {
         /// What was believed last.
@@ -130,13 +129,12 @@ pub fn settle(
 /// Why nothing may be written, and what a person would have to approve for that to end.
 pub fn hold(
     engine: &Engine<'_>,
-    readings: &Readings,
-    sizes: Option<Sizes>,
+    sight: &Sight,
     wants_to_write: bool,
     memory: &mut FleetMemory,
     people: &mut People<'_>,
 ) -> Option<Hold> {
-    let shrunk = shrink(engine, sizes, memory);
+    let shrunk = shrink(engine, sight.sizes, memory);
     if let Some(Hold::Shrunk { before, now }) = shrunk {
         let lines = [before.site, now.site, before.intune, now.intune].map(|n| n.to_string());
         people.ask_for(memory, "shrink", &lines, WaitingFor::Shrink { before, now });
@@ -147,10 +145,10 @@ pub fn hold(
     if let Some(hold) = Hold::by_git(engine) {
         return Some(hold);
     }
-    match &readings.site.state {
+    match &sight.claim {
         // Nothing is written before there is something that a person has allowed, a claim neither.
-        Ok(state) => claim(state.claim_in_force(), wants_to_write, memory, people),
-        Err(error) => Some(Hold::SiteUnread(error.clone())),
+        Ok(in_force) => claim(in_force.as_ref(), wants_to_write, memory, people),
+        Err(why) => Some(Hold::SiteUnread(why.clone())),
     }
 }
 

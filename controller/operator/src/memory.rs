@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_core::accept::{self, Accepted, Approved, ApprovedChange, WaitReason};
 use diarchy_core::digest::Digest;
+use diarchy_core::drift::Drifts;
+use diarchy_core::history::History;
 use diarchy_core::identity::Identities;
 use diarchy_core::inventory::Device;
 use diarchy_core::resource::ObjectName;
@@ -47,8 +49,17 @@ pub struct FleetMemory {
     /// How many devices the last believed inventories had.
     pub sizes: Option<Sizes>,
     /// What the site had when the loop last looked.
-    #[serde(default)]
+    #[serde(default, rename = "stands")]
     pub footprint: Option<Footprint>,
+    /// What somebody else has changed, and is so still.
+    #[serde(default)]
+    pub drifts: Drifts,
+    /// What has happened lately.
+    #[serde(default)]
+    pub history: History,
+    /// Workloads whose slider most devices contradict, and since when.
+    #[serde(default)]
+    pub contradicted: BTreeMap<Workload, Timestamp>,
     /// The last good version of each assignment, by name.
     #[serde(default)]
     pub last_good: BTreeMap<String, LastGood>,

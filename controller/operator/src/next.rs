@@ -126,7 +126,15 @@ impl Remembered {
             interval: SignedDuration::ZERO,
         };
         let is_approved = |step: &Digest| self.approved_steps.contains(&step.to_string());
-        let decision = rollouts::foresee(engine, &memory, outlook, &|_, _| false, &is_approved);
+        let contradicted = memory.contradicted.keys().copied().collect();
+        let decision = rollouts::foresee(
+            engine,
+            &memory,
+            outlook,
+            &|_, _| false,
+            contradicted,
+            &is_approved,
+        );
         let acceptance = accept::accept(
             &decision.engine,
             &decision.end,
@@ -155,6 +163,7 @@ impl Remembered {
             left,
             is_sent: &|step| was_sent(&engine, step, &memory),
             is_enrolling: &|_| false,
+            contradicted,
             moves: &survey.moves,
         };
         let due = match &stopped {

@@ -15,6 +15,7 @@ use crate::control_plane::ControlPlane as _;
 use crate::error::OperatorError;
 use crate::fleet_loop::{FleetLoop, Ground, Revision};
 use crate::origin::Origin;
+use crate::record::Recorder;
 use crate::report::{PassReport, RefusedRevision};
 use crate::revert::Existing;
 use crate::said::{Named, Said};
@@ -42,6 +43,8 @@ pub struct Setup {
     pub connect: Box<dyn Connect>,
     /// Whether what waits is approved as it arises.
     pub approve: bool,
+    /// Where decisions are written down, if they are.
+    pub recorder: Option<Recorder>,
 }
 
 /// The loop.
@@ -270,6 +273,7 @@ impl Operator {
                 clock: &self.setup.clock,
                 connect: self.setup.connect.as_ref(),
                 approve: self.setup.approve,
+                recorder: self.setup.recorder.as_ref(),
             };
             let of_fleet = self.loops.entry(fleet.desired.fleet.clone()).or_default();
             let shown = &good.revision.display;

@@ -1,13 +1,13 @@
 //! One pass over one fleet: read, decide, write, report.
 
 use diarchy_core::circumstances::Circumstances;
-use diarchy_core::decision::Decision;
-use diarchy_core::engine::{Admitted, Engine};
+use diarchy_core::due::Due;
+use diarchy_core::engine::Admitted;
+use diarchy_core::history::History;
+use diarchy_core::identity::Identities;
 use diarchy_core::inference;
 use diarchy_core::inventory::{Device, Inventory};
-use diarchy_core::rollout::Survey;
-use diarchy_core::steps::steps;
-use diarchy_core::workload::Staged;
+use diarchy_core::workload::WorkloadSet;
 use diarchy_fleet::inventory::Readings;
 use diarchy_fleet::join::{JoinOptions, JoinReport, join};
 use diarchy_fleet::site::lever::LeverMemory;
@@ -17,17 +17,18 @@ use jiff::{SignedDuration, Timestamp};
 use crate::audit::Event;
 use crate::context::{Decided, FleetPass};
 use crate::control_plane::{ControlPlane, Statuses};
+use crate::decide::{Basis, Sight};
 use crate::error::OperatorError;
 use crate::footprint::{self, Footprint};
 use crate::gather;
-use crate::hold;
 use crate::memory::{FleetMemory, Sizes};
 use crate::people::{Notes, People};
+use crate::record::{self, Inputs};
 use crate::report::FleetReport;
 use crate::revert;
 use crate::site_rules::SiteRules;
 use crate::store::GivenApproval;
-use crate::{circumstances, rollouts, status, summary, write};
+use crate::{circumstances, drift, history, status, summary, write};
 
 /// What a pass has decided from, besides what was asked.
 pub struct Considered {
@@ -39,6 +40,8 @@ pub struct Considered {
     pub end_state: Admitted,
     /// What was found to keep devices from moving.
     pub circumstances: Circumstances,
+    /// What has happened lately.
+    pub history: History,
     /// The moment that was decided for.
     pub at: Timestamp,
 }
@@ -71,18 +74,25 @@ impl<P: ControlPlane> FleetPass<'_, P> {
         let (devices, found) = self.join(&readings, &mut memory);
         let sizes = complete(&readings).then(|| Sizes::of(&devices));
         let shown = self.shown(&devices, found.enrollment.scheduled, &memory);
+        let for_record = self.recorder.map(|_| devices.clone());
         let inventory = Inventory::new(devices).map_err(|error| self.impossible(&error))?;
-        let mut people = self.people(approvals);
-        self.compare(&inventory, &readings, &rules, &mut memory, &mut people);
-        let decided = self.decide(
-            &inventory,
-            &readings,
-            sizes,
-            rules,
-            &mut memory,
-            &mut people,
-        );
-        let due = write::due(&decided, &readings, &mut memory);
+        let sight = sight(&readings, sizes, shown.contradicted(), rules);
+        let basis = self.basis(&inventory, &sight, approvals);
+        let mut people = basis.people();
+        if readings.site.state.is_ok() {
+            self.compare(&inventory, &sight.rules, &mut memory, &mut people);
+        }
+        let inputs = for_record.map(|devices| Inputs::new(&basis, devices, &memory));
+        let decided = basis.decide(&mut memory, &mut people);
+        let due = sight.due(&decided, &mut memory);
+        if let Some(inputs) = inputs {
+            self.record(inputs, &decided, &due, &memory, &mut people)?;
+        }
+        if readings.site.state.is_ok() {
+            let known = &before.identities;
+            self.look_for_drift(&decided, &shown, known, &mut memory, &mut people);
+        }
+        history::keep(&mut memory.history, &inventory, &people.notes.entries);
         // Before anything is sent: should this process end in the middle, the next one knows that it
         // was its own doing.
         if let Some(footprint) = &mut memory.footprint {
@@ -91,8 +101,10 @@ impl<P: ControlPlane> FleetPass<'_, P> {
         self.store(people.notes, &before, &memory).await?;
         let before = memory.clone();
         let written = write::carry_out(self, &decided, &due, &readings, &mut memory, lever).await?;
+        let observed = summary::observed(self, &decided.engine, &mut memory);
+        history::keep(&mut memory.history, &inventory, &observed);
         let notes = Notes {
-            entries: summary::observed(self, &decided.engine, &mut memory),
+            entries: observed,
             ..Notes::default()
         };
         self.store(notes, &before, &memory).await?;
@@ -112,6 +124,7 @@ impl<P: ControlPlane> FleetPass<'_, P> {
         let left = write::left(&decided.engine, &mut memory);
         let circumstances = circumstances::found(&decided, &readings, &memory, &shown, left);
         let at = decided.engine.now();
+        let history = std::mem::take(&mut memory.history);
         let end_state = decided.end_state;
         let admitted = decided.engine.into_admitted();
         Ok((
@@ -121,6 +134,7 @@ impl<P: ControlPlane> FleetPass<'_, P> {
                 admitted,
                 end_state,
                 circumstances,
+                history,
                 at,
             },
         ))
@@ -144,41 +158,50 @@ impl<P: ControlPlane> FleetPass<'_, P> {
     }
 
     /// Compares what the site has with what is remembered to have been done, where nothing but memory
-    /// can tell; remembers what it has now.
+    /// can tell.
     fn compare(
         &self,
         inventory: &Inventory,
-        readings: &Readings,
         rules: &SiteRules,
         memory: &mut FleetMemory,
         people: &mut People<'_>,
     ) {
-        if readings.site.state.is_err() {
+        if !self.is_first {
             return;
         }
-        if self.is_first {
-            let devices = footprint::unexplained(inventory, rules, memory);
-            if devices > 0 {
-                people
-                    .notes
-                    .entries
-                    .push(self.entry(people.now, Event::Forgotten { devices }));
-                memory.forget_end_state();
-            }
+        let devices = footprint::unexplained(inventory, rules, memory);
+        if devices > 0 {
+            people
+                .notes
+                .entries
+                .push(self.entry(people.now, Event::Forgotten { devices }));
+            memory.forget_end_state();
+            // What is older than what was done tells nobody's doing from the loop's own.
+            memory.footprint = None;
         }
-        memory.footprint = Some(Footprint::of(inventory, rules));
     }
 
-    fn people<'p>(&'p self, approvals: &'p [GivenApproval]) -> People<'p> {
-        People {
-            fleet: &self.desired.fleet,
-            revision: self.revision,
-            installation: self.installation,
-            approvals,
-            approves: self.approve,
-            now: self.clock.now(),
-            notes: Notes::default(),
-        }
+    /// Finds what somebody else has changed since the last pass, and remembers how devices stand now.
+    fn look_for_drift(
+        &self,
+        decided: &Decided<'_>,
+        shown: &summary::Shown,
+        known: &Identities,
+        memory: &mut FleetMemory,
+        people: &mut People<'_>,
+    ) {
+        let (engine, rules) = (&decided.engine, &decided.rules);
+        let before = memory.footprint.take();
+        let seen = drift::Seen {
+            engine,
+            rules,
+            shown,
+            before: before.as_ref(),
+            known,
+        };
+        let entry = |event| self.entry(engine.now(), event);
+        drift::note(&seen, memory, &mut people.notes, entry);
+        memory.footprint = Some(Footprint::of(engine, rules, before.as_ref()));
     }
 
     /// Both inventories as one, with everything that is inferred or remembered of the devices.
@@ -215,51 +238,79 @@ impl<P: ControlPlane> FleetPass<'_, P> {
         summary::Shown::new(desired, devices, scheduled, &in_flight)
     }
 
-    fn decide<'i>(
-        &'i self,
-        inventory: &'i Inventory,
-        readings: &Readings,
-        sizes: Option<Sizes>,
-        rules: SiteRules,
-        memory: &mut FleetMemory,
-        people: &mut People<'_>,
-    ) -> Decided<'i> {
-        let desired = self.desired;
-        let now = self.clock.now();
-        let engine = Engine::new(desired, inventory, now);
-        let is_outside = |row, workload| {
-            let resource = inventory.resource_id(row);
-            resource.is_some_and(|resource| rules.is_outside(Staged::Workload(workload), resource))
-        };
-        let decision = rollouts::decide(engine, memory, self.outlook, &is_outside, people);
-        let is_whole = is_whole(readings, sizes);
-        let judged = (&decision.end, &decision.returning);
-        let acceptance = hold::settle(&decision.engine, judged, is_whole, memory, people);
-        let cleared = decision.cleared_now(&acceptance.cleared);
-        let under_way = rules.under_way(desired, inventory, self.uids);
-        let Decision {
-            engine,
-            survey,
-            now: plan,
-            ..
-        } = decision;
-        let steps = steps(&engine, &under_way, &cleared, &plan.hand_overs);
-        let wants_to_write = !steps.is_empty() || !acceptance.enrolling.is_empty();
-        let hold = hold::hold(&engine, readings, sizes, wants_to_write, memory, people);
-        Decided {
-            plan,
-            end_state: Survey::end_state(&engine, &survey.rollouts),
-            moves: survey.moves,
-            engine,
-            acceptance,
-            steps,
-            rules,
-            hold,
+    /// What is decided from.
+    fn basis<'b>(
+        &'b self,
+        inventory: &'b Inventory,
+        sight: &'b Sight,
+        approvals: &'b [GivenApproval],
+    ) -> Basis<'b> {
+        Basis {
+            desired: self.desired,
+            inventory,
+            at: self.clock.now(),
+            revision: self.revision,
+            installation: self.installation,
+            approves: self.approve,
+            approvals,
+            outlook: self.outlook,
+            uids: self.uids,
+            sight,
         }
+    }
+
+    /// Writes down what was decided and from what, and notes it in the audit trail.
+    fn record(
+        &self,
+        inputs: Inputs,
+        decided: &Decided<'_>,
+        due: &Due,
+        memory: &FleetMemory,
+        people: &mut People<'_>,
+    ) -> Result<(), OperatorError> {
+        let Some(recorder) = self.recorder else {
+            return Ok(());
+        };
+        let outcome = record::outcome(decided, due, memory);
+        let outcome = outcome.map_err(|error| self.impossible(&error))?;
+        let written = recorder.record(inputs, outcome);
+        let written = written.map_err(|error| OperatorError::State {
+            file: recorder.folder().display().to_string(),
+            cause: error.to_string(),
+            remedy: "see that the folder can be written and has room, or run without --record"
+                .to_owned(),
+        })?;
+        if let Some(written) = written {
+            people.note(Event::Decided {
+                inputs: written.file.to_string(),
+                outcome: written.outcome.to_string(),
+            });
+        }
+        Ok(())
     }
 
     fn impossible(&self, error: &dyn std::error::Error) -> OperatorError {
         OperatorError::Internal(format!("fleet {}: {error}", self.name()))
+    }
+}
+
+/// What was read besides the devices.
+fn sight(
+    readings: &Readings,
+    sizes: Option<Sizes>,
+    contradicted: WorkloadSet,
+    rules: SiteRules,
+) -> Sight {
+    let claim = match &readings.site.state {
+        Ok(state) => Ok(state.claim_in_force().cloned()),
+        Err(error) => Err(error.to_string()),
+    };
+    Sight {
+        claim,
+        is_whole: is_whole(readings, sizes),
+        sizes,
+        contradicted,
+        rules,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use diarchy_core::convergence::WorkloadConvergence;
+use diarchy_core::drift::{Drift, DriftKind};
 use diarchy_core::resource::ObjectName;
 use diarchy_core::rollout::{Counts, Phase};
 use diarchy_core::tally::{EnrollmentTally, WorkloadTally};
@@ -57,6 +58,8 @@ pub struct FleetReport {
     /// Whether the rules of the owned collections were read.
     #[serde(skip)]
     pub has_read_rules: bool,
+    /// What somebody else has changed, and is so still.
+    pub drift: DriftReport,
     /// Until when a service asks to wait.
     pub throttled_until: Option<Timestamp>,
 }
@@ -75,6 +78,40 @@ pub struct WaitingReport {
     pub leaving: usize,
     /// Since when.
     pub since: Timestamp,
+}
+
+/// What somebody else has changed, and is so still.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DriftReport {
+    /// How many devices drift.
+    pub devices: usize,
+    /// How many of them for each workload, and how.
+    pub counts: BTreeMap<Workload, BTreeMap<DriftKind, usize>>,
+    /// Up to 20 of them.
+    pub examples: Vec<DriftingDevice>,
+}
+
+impl DriftReport {
+    /// How many devices drift for `workload`.
+    #[must_use]
+    pub fn count(&self, workload: Workload) -> usize {
+        let counts = self.counts.get(&workload).into_iter();
+        counts.flat_map(BTreeMap::values).sum()
+    }
+}
+
+/// A device that drifts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DriftingDevice {
+    /// Its name, or its id if it has none.
+    pub device: String,
+    /// The workload.
+    pub workload: Workload,
+    /// How, and since when.
+    #[serde(flatten)]
+    pub drift: Drift,
 }
 
 /// How far one rollout is.

@@ -5,7 +5,7 @@ use diarchy_core::digest::Digest;
 use diarchy_core::engine::Engine;
 use diarchy_core::resource::ObjectName;
 use diarchy_core::rollout::{Look, Progress, Said, Signals, Stage, step_digest};
-use diarchy_core::workload::Workload;
+use diarchy_core::workload::{Workload, WorkloadSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::audit::Event;
@@ -47,6 +47,7 @@ pub fn foresee<'a>(
     memory: &FleetMemory,
     outlook: Outlook<'_>,
     is_outside: &dyn Fn(usize, Workload) -> bool,
+    contradicted: WorkloadSet,
     is_approved: &dyn Fn(&Digest) -> bool,
 ) -> Decision<'a> {
     let inventory = engine.inventory();
@@ -61,6 +62,7 @@ pub fn foresee<'a>(
         is_sent: &is_sent,
         is_evidence: &summary::is_evidence(inventory, memory),
         is_outside,
+        contradicted,
         is_approved,
         said: outlook.said,
     };
@@ -73,10 +75,18 @@ pub fn decide<'a>(
     memory: &mut FleetMemory,
     outlook: Outlook<'_>,
     is_outside: &dyn Fn(usize, Workload) -> bool,
+    contradicted: WorkloadSet,
     people: &mut People<'_>,
 ) -> Decision<'a> {
     let is_approved = |digest: &Digest| people.approval_of(digest).is_some();
-    let decision = foresee(engine, memory, outlook, is_outside, &is_approved);
+    let decision = foresee(
+        engine,
+        memory,
+        outlook,
+        is_outside,
+        contradicted,
+        &is_approved,
+    );
     let before = memory.rollouts();
     memory.set_rollouts(&decision.survey.rollouts);
     for (name, progress) in &decision.survey.rollouts {
@@ -109,11 +119,15 @@ fn note(
     let desired = decision.engine.desired();
     let assignment = desired.assignments.iter().find(|one| one.name == *name);
     let steps = assignment.and_then(|one| Some(one.rollout.as_ref()?.steps.len()));
+    let index = desired.find_assignment(name);
+    let moves = index.and_then(|index| decision.survey.moves.get(&index));
+    let counts = moves.map(|moves| moves.counts);
     people.note(Event::Rollout {
         assignment: name.as_assignment(),
         phase: after.phase(),
         step: after.step + 1,
         of: steps.unwrap_or_default(),
+        counts: counts.unwrap_or_default(),
         why: after.stage.stopped().map(|reason| reason.to_string()),
     });
 }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::memory::FleetMemory;
 
 /// Where memory grows with the fleet: maps by device, and lists and maps of devices.
-const DEALT: [&str; 13] = [
+const DEALT: [&str; 15] = [
     "/identities/by_id",
     "/identities/by_serial",
     "/identities/by_client",
@@ -20,8 +20,10 @@ const DEALT: [&str; 13] = [
     "/accepted/intune",
     "/accepted/known",
     "/accepted/enrolled",
-    "/footprint/placed",
-    "/footprint/touched",
+    "/stands/stands",
+    "/stands/touched",
+    "/drifts",
+    "/history/devices",
     "/writes",
     "/waiting/what/Changes/changes",
     "/waiting/what/Changes/enrolling",

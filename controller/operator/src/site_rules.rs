@@ -11,9 +11,10 @@ use diarchy_fleet::site::collection::CollectionId;
 use diarchy_fleet::site::lever::LeverMemory;
 use diarchy_fleet::site::pending::RuleState;
 use diarchy_fleet::site::state::SiteState;
+use serde::{Deserialize, Serialize};
 
 /// An owned collection that has a device.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Held {
     /// The collection.
     pub collection: CollectionId,
@@ -26,8 +27,9 @@ pub struct Held {
 }
 
 /// What the owned collections hold, by pilot and the site's number for a device.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct SiteRules {
+    #[serde(with = "listed")]
     by_device: BTreeMap<(Staged, u32), Vec<Held>>,
     /// Rules that never make a member, since the pilot's limiting collection lacks the device.
     outside: BTreeSet<(Staged, u32)>,
@@ -72,9 +74,9 @@ impl SiteRules {
             .map_or(&[], Vec::as_slice)
     }
 
-    /// Whether a rule has a device join the pilot of automatic enrolment.
-    pub fn is_enrolling(&self, resource: u32) -> bool {
-        let holding = self.holding(Staged::Enrollment, resource);
+    /// Whether an owned collection has a rule for a device.
+    pub fn has_rule(&self, staged: Staged, resource: u32) -> bool {
+        let holding = self.holding(staged, resource);
         holding.iter().any(|held| held.is_rule)
     }
 
@@ -126,5 +128,31 @@ impl SiteRules {
             }
         }
         under_way
+    }
+}
+
+/// A map whose keys are no texts, as a list.
+mod listed {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S, K, V>(map: &BTreeMap<K, V>, serializer: S) -> Result<S::Ok, S::Error>
+    where
+        S: Serializer,
+        K: Serialize,
+        V: Serialize,
+    {
+        serializer.collect_seq(map)
+    }
+
+    pub(super) fn deserialize<'de, D, K, V>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+    where
+        D: Deserializer<'de>,
+        K: Deserialize<'de> + Ord,
+        V: Deserialize<'de>,
+    {
+        let pairs: Vec<(K, V)> = Vec::deserialize(deserializer)?;
+        Ok(pairs.into_iter().collect())
     }
 }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use diarchy_core::resource::{Kind, ObjectName};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::audit::Entry;
@@ -50,7 +50,7 @@ pub struct Store {
 }
 
 /// A person's yes, as it was given.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GivenApproval {
     /// To what.
     pub digest: String,
@@ -163,6 +163,22 @@ impl Store {
     pub fn set_meta(&self, key: &str, value: &str) -> Result<(), OperatorError> {
         let sql = "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2";
         self.execute(sql, params![key, value])
+    }
+
+    /// What is remembered of every fleet.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError::State`]
+    pub fn memories(&self) -> Result<Vec<FleetMemory>, OperatorError> {
+        let blobs: Result<Vec<Vec<u8>>, rusqlite::Error> = {
+            let connection = self.lock();
+            connection
+                .prepare("SELECT memory FROM fleet ORDER BY name")
+                .and_then(|mut query| query.query_map([], |row| row.get(0))?.collect())
+        };
+        let blobs = blobs.map_err(|error| self.failed(&error))?;
+        blobs.iter().map(|blob| self.unpack(blob)).collect()
     }
 
     /// What is remembered of a fleet.

@@ -10,10 +10,10 @@ use diarchy_core::fact::Fact;
 use diarchy_core::inference::{self, ShownSlider};
 use diarchy_core::inventory::{Device, Inventory};
 use diarchy_core::resource::ObjectName;
-use diarchy_core::selector::TimeKey;
+use diarchy_core::selector::{TextKey, TimeKey};
 use diarchy_core::tally::{EnrollmentTally, Tally};
 use diarchy_core::ternary::Ternary;
-use diarchy_core::workload::{Authority, Slider, Staged, Workload};
+use diarchy_core::workload::{Authority, Slider, Staged, Workload, WorkloadSet};
 use diarchy_fleet::EstateError;
 use diarchy_fleet::inventory::Readings;
 use diarchy_fleet::site::lever::LeverMemory;
@@ -22,6 +22,7 @@ use diarchy_fleet::site::pilot::PilotState;
 
 use crate::audit::{Entry, Event};
 use crate::context::{Decided, FleetPass};
+use crate::drift;
 use crate::memory::{FleetMemory, Waiting};
 use crate::report::{FleetReport, RolloutReport, WaitingReport};
 use crate::write::Written;
@@ -70,6 +71,24 @@ impl Shown {
             enrollment: enrollment.unwrap_or(ShownSlider::Unknown),
             scheduled,
         }
+    }
+}
+
+impl Shown {
+    /// Workloads whose slider most devices contradict: for those nothing is written.
+    pub fn contradicted(&self) -> WorkloadSet {
+        let workloads = Workload::ALL.into_iter();
+        workloads
+            .filter(|workload| self.sliders[workload.index()] == ShownSlider::Contradicted)
+            .collect()
+    }
+}
+
+/// How people know the device in `row`: by its name, or by its id if it has none.
+pub fn device_name(inventory: &Inventory, row: usize) -> String {
+    match inventory.text(TextKey::Name).get(row) {
+        Fact::Known(name) => name.to_string(),
+        Fact::Absent | Fact::Unread => inventory.id(row).to_owned(),
     }
 }
 
@@ -213,6 +232,7 @@ pub fn report<P>(
         enrolling,
         outside: outside(engine, &is_outside),
         has_read_rules: readings.site.state.is_ok(),
+        drift: drift::report(engine.inventory(), memory),
         throttled_until: [
             pass.estate.graph.throttled_until(),
             pass.estate.site.throttled_until(),

@@ -19,7 +19,7 @@ use crate::error::OperatorError;
 use crate::hold::Hold;
 use crate::journal::{AuditJournal, SentRule};
 use crate::memory::{FleetMemory, LastWrite};
-use crate::{moves, notify};
+use crate::{history, moves, notify};
 
 /// What was written.
 #[derive(Debug, Default)]
@@ -56,6 +56,7 @@ pub async fn carry_out<P: ControlPlane>(
         None => {}
     }
     let asked = asked(pass, decided, due, memory);
+    history::keep(&mut memory.history, decided.engine.inventory(), &asked);
     pass.plane.audit(&asked).await?;
     let own = Claimant {
         epoch: memory.epoch.unwrap_or(0),
@@ -134,18 +135,14 @@ fn blocked((staged, owner, why): &(Staged, ObjectName, Blocked)) -> Option<Strin
     }
 }
 
-/// What is sent in this pass, if anything may be: no more than the pace allows.
-pub fn due(decided: &Decided<'_>, readings: &Readings, memory: &mut FleetMemory) -> Due {
-    let state = readings.site.state.as_ref();
-    let is_claimed = state.is_ok_and(|state| state.claim_in_force().is_some());
-    if !is_claimed || decided.hold.is_some() {
-        return Due::default();
-    }
+/// What is sent in a pass in which something may be: no more than the pace allows.
+pub fn due(decided: &Decided<'_>, memory: &mut FleetMemory) -> Due {
     let engine = &decided.engine;
     let brakes = Brakes {
         left: left(engine, memory),
         is_sent: &|step| was_sent(engine, step, memory),
         is_enrolling: &|row| is_enrolling(decided, row),
+        contradicted: decided.contradicted,
         moves: &decided.moves,
     };
     due::due(
@@ -166,7 +163,7 @@ pub fn left(engine: &Engine<'_>, memory: &mut FleetMemory) -> usize {
 /// Whether the site has a rule that has the device join the pilot of automatic enrolment.
 fn is_enrolling(decided: &Decided<'_>, row: usize) -> bool {
     let resource = decided.engine.inventory().resource_id(row);
-    resource.is_some_and(|resource| decided.rules.is_enrolling(resource))
+    resource.is_some_and(|resource| decided.rules.has_rule(Staged::Enrollment, resource))
 }
 
 /// Where the device is once the step has taken effect.

@@ -14,6 +14,17 @@ Examples:
   diarchy get assignments -n contoso -o json
   diarchy get --state fleet.state             what a loop without a cluster has reported";
 
+pub const HISTORY_EXAMPLES: &str = "\
+Examples:
+  diarchy history -n contoso                  every assignment of the fleet of that namespace
+  diarchy history assignment/updates --state fleet.state
+  diarchy history device/LAPTOP-0042 -n contoso
+  diarchy history -n contoso -o json > history.json
+  diarchy history --trail --state fleet.state > trail.ndjson    the whole audit trail
+
+Kept are the last steps of each rollout and the last moves of up to 20,000 devices. The whole audit
+trail is in the state file; in a cluster it is in the log of the controller, as `diarchy::audit`.";
+
 pub const PAUSE_EXAMPLES: &str = "\
 Examples:
   diarchy suspend fleet/contoso -n contoso
@@ -101,6 +112,27 @@ pub struct Get {
     #[command(flatten)]
     pub place: Place,
     /// How to print it
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    pub output: Format,
+}
+
+/// `history`
+#[derive(Debug, Args)]
+pub struct History {
+    /// Of what: assignment/NAME or device/NAME; default: of every assignment
+    #[arg(value_name = "KIND/NAME")]
+    pub what: Option<String>,
+    /// The state file of a loop, instead of a cluster
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["context", "namespace"])]
+    pub state: Option<PathBuf>,
+    /// Print the whole audit trail, a line of JSON for each entry
+    #[arg(long, requires = "state", conflicts_with_all = ["what", "output"])]
+    pub trail: bool,
+    #[command(flatten)]
+    pub fleet: super::Fleet,
+    #[command(flatten)]
+    pub asked: Asked,
+    /// How to print it; as JSON it has the devices too
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
 }

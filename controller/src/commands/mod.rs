@@ -8,11 +8,13 @@ mod controller;
 mod crds;
 mod explain;
 mod get;
+mod history;
 mod inventory;
 mod named;
 mod pause;
 mod plan;
 mod reconcile;
+mod replay;
 mod simulate;
 mod up;
 mod validate;
@@ -36,6 +38,7 @@ pub async fn run(command: Command) -> Result<Outcome, Failure> {
         Command::Up(arguments) => up::run(&arguments).await,
         Command::Controller(arguments) => controller::run(arguments).await,
         Command::Get(arguments) => get::run(&arguments).await,
+        Command::History(arguments) => history::run(&arguments).await,
         Command::Approve(arguments) => approve::run(&arguments).await,
         Command::Suspend(arguments) => pause::run(&arguments, true).await,
         Command::Resume(arguments) => pause::run(&arguments, false).await,
@@ -45,6 +48,7 @@ pub async fn run(command: Command) -> Result<Outcome, Failure> {
         Command::Reconcile(arguments) => reconcile::run(&arguments).await,
         Command::Check(arguments) => check::run(&arguments).await,
         Command::Simulate(arguments) => simulate::run(&arguments).await,
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Inventory(Inventory::Export(arguments)) => inventory::export(&arguments).await,
         Command::Crds(arguments) => crds::run(&arguments),
         // Carried out before anything else is started.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use diarchy_core::resource::ObjectName;
+use diarchy_core::rollout::Phase;
 use diarchy_core::tally::WorkloadTally;
 use diarchy_core::workload::Workload;
 use jiff::Timestamp;
@@ -43,6 +44,23 @@ struct OfWorkload {
     state: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfPhase {
+    namespace: String,
+    fleet: String,
+    phase: String,
+}
+
+impl OfPhase {
+    fn new(fleet: &OfFleet, phase: Phase) -> Self {
+        Self {
+            namespace: fleet.namespace.clone(),
+            fleet: fleet.fleet.clone(),
+            phase: format!("{phase:?}"),
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 struct PassSeconds;
 
@@ -65,6 +83,8 @@ struct Inner {
     eligible: Family<OfFleet, Gauge>,
     workloads: Family<OfWorkload, Gauge>,
     waiting: Family<OfFleet, Gauge>,
+    drifting: Family<OfFleet, Gauge>,
+    rollouts: Family<OfPhase, Gauge>,
     converged: Family<OfFleet, Gauge>,
     stopped: Family<OfFleet, Gauge>,
     problems: Family<OfFleet, Gauge>,
@@ -85,6 +105,10 @@ pub struct FleetMetrics<'a> {
     pub workloads: &'a [(Workload, WorkloadTally)],
     /// Changes that wait for a person.
     pub waiting: usize,
+    /// Devices that somebody else has changed, and that are not back.
+    pub drifting: usize,
+    /// What each rollout does.
+    pub rollouts: &'a [Phase],
     /// Whether every online device is observed where it should be.
     pub converged: bool,
     /// Whether something keeps everything from being written.
@@ -110,6 +134,10 @@ impl Default for Metrics {
         let devices = gauge("fleet_devices", "Devices that either service knows");
         let eligible = gauge("fleet_eligible_devices", "Devices that can be moved");
         let waiting = gauge("fleet_waiting_changes", "Changes that wait for a person");
+        let drifting = gauge(
+            "fleet_drifting_devices",
+            "Devices that somebody else has changed",
+        );
         let converged = gauge(
             "fleet_converged",
             "Whether every online device is where it should be",
@@ -121,6 +149,12 @@ impl Default for Metrics {
             "fleet_workload_devices",
             "Devices by workload and by what is known of them",
             Family::clone(&workloads),
+        );
+        let rollouts = Family::default();
+        registry.register(
+            "fleet_rollouts",
+            "Rollouts by what they do",
+            Family::clone(&rollouts),
         );
         let last_pass = Family::default();
         registry.register_with_unit(
@@ -155,6 +189,8 @@ impl Default for Metrics {
             eligible,
             workloads,
             waiting,
+            drifting,
+            rollouts,
             converged,
             stopped,
             problems,
@@ -178,6 +214,12 @@ impl Metrics {
         set(&all.devices, pass.devices);
         set(&all.eligible, pass.eligible);
         set(&all.waiting, pass.waiting);
+        set(&all.drifting, pass.drifting);
+        for phase in Phase::ALL {
+            let rollouts = pass.rollouts.iter().filter(|one| **one == phase).count();
+            let of = OfPhase::new(&of, phase);
+            all.rollouts.get_or_create(&of).set(number(rollouts));
+        }
         set(&all.converged, usize::from(pass.converged));
         set(&all.stopped, usize::from(pass.stopped));
         set(&all.problems, pass.problems);
@@ -217,6 +259,7 @@ impl Metrics {
             &all.devices,
             &all.eligible,
             &all.waiting,
+            &all.drifting,
             &all.converged,
             &all.stopped,
             &all.problems,
@@ -232,6 +275,9 @@ impl Metrics {
                     state,
                 });
             }
+        }
+        for phase in Phase::ALL {
+            all.rollouts.remove(&OfPhase::new(&of, phase));
         }
         all.last_pass.remove(&of);
         all.sent.remove(&of);
@@ -285,6 +331,8 @@ mod tests {
             eligible: 7,
             workloads: &[],
             waiting: 0,
+            drifting: 2,
+            rollouts: &[Phase::Halted],
             converged: true,
             stopped: false,
             problems: 0,
@@ -305,6 +353,9 @@ mod tests {
         for line in [
             format!("diarchy_fleet_devices{of} 8"),
             format!("diarchy_fleet_converged{of} 1"),
+            format!("diarchy_fleet_drifting_devices{of} 2"),
+            "diarchy_fleet_rollouts{namespace=\"contoso\",fleet=\"laptops\",phase=\"Halted\"} 1"
+                .to_owned(),
             format!("diarchy_membership_changes_sent_total{of} 7"),
             format!("diarchy_passes_failed_total{of} 0"),
             format!("diarchy_pass_duration_seconds_count{of} 2"),

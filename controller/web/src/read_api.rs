@@ -72,6 +72,7 @@ impl<B: Backend> ReadApi<B> {
         let router = Router::new()
             .route(&of_fleet("plan"), get(plan::<B>))
             .route(&of_fleet("explain"), get(explain::<B>))
+            .route(&of_fleet("history"), get(history::<B>))
             .route(&of_fleet("check"), get(check::<B>))
             .with_state(Arc::new(self));
         tokio::spawn(async move {
@@ -210,6 +211,36 @@ async fn explain<B: Backend>(
         let row = shown.last.inventory.find(&question.device)?;
         let explanation = shown.last.explain(row, &workloads);
         Ok(Json(explanation).into_response())
+    };
+    api.answer(fleet, &uri, &headers, make).await
+}
+
+/// Whose history is asked for; everything without either.
+#[derive(Deserialize)]
+struct Whose {
+    assignment: Option<String>,
+    device: Option<String>,
+}
+
+async fn history<B: Backend>(
+    State(api): Api<B>,
+    Path(fleet): Fleet,
+    Query(whose): Query<Whose>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, NoAnswer> {
+    let make = move |shown: &Shown| {
+        let all = &shown.last.history;
+        let history = match (&whose.assignment, &whose.device) {
+            (None, None) => return Ok(Json(all).into_response()),
+            (Some(name), None) => all.of_assignment(name),
+            (None, Some(named)) => all.of_device(named),
+            (Some(_), Some(_)) => {
+                let one = "of an assignment or of a device, not of both".to_owned();
+                return Err(NoAnswer::Question(one));
+            }
+        };
+        Ok(Json(history).into_response())
     };
     api.answer(fleet, &uri, &headers, make).await
 }

@@ -113,7 +113,7 @@ pub enum AutomaticEnrollment {
 }
 
 /// What a policy says of enrolment.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Enrollment {
     /// As set in the console; `None` where the policy says nothing of enrolment.
     pub automatic: Option<AutomaticEnrollment>,
@@ -124,7 +124,7 @@ pub struct Enrollment {
 }
 
 /// Where a policy wants a workload's slider.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkloadSlider {
     /// Its position.
     pub slider: Slider,
@@ -148,7 +148,7 @@ pub struct PolicySpec {
 }
 
 /// What a device must have to be moved.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prerequisites {
     /// The oldest operating system.
     pub minimum_os: Version,
@@ -236,7 +236,7 @@ pub struct Named {
 }
 
 /// A group with its references resolved.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
     /// Its name.
     pub name: ObjectName,
@@ -251,15 +251,15 @@ pub struct Group {
 }
 
 /// A group's place in [`Desired::groups`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct GroupIndex(pub usize);
 
 /// An assignment's place in [`Desired::assignments`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AssignmentIndex(pub usize);
 
 /// How far an assignment counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Force {
     /// It asks and takes back.
     InForce,
@@ -278,7 +278,7 @@ impl Force {
 }
 
 /// Why an assignment is frozen; the first that applies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FrozenBy {
     /// `suspend: true`
     Suspend,
@@ -292,7 +292,7 @@ pub enum FrozenBy {
 }
 
 /// An assignment with its references resolved.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assignment {
     /// Its name.
     pub name: ObjectName,
@@ -317,7 +317,7 @@ pub struct Assignment {
 }
 
 /// The pilot of automatic enrolment, where a policy has devices join it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnrollmentPilot {
     /// The group whose devices join; `None` is one whose members nobody knows.
     pub group: Option<GroupIndex>,
@@ -326,7 +326,7 @@ pub struct EnrollmentPilot {
 }
 
 /// A co-management policy with its references resolved.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     /// Its name.
     pub name: ObjectName,
@@ -368,7 +368,7 @@ impl Policy {
 }
 
 /// Everything that git asks of one fleet.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Desired {
     /// The fleet's name.
     pub fleet: ObjectName,

@@ -9,7 +9,7 @@ use crate::amount::Amount;
 use crate::duration::Span;
 
 /// How an assignment goes out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rollout {
     /// Cumulative and increasing; the last one is everybody. None is everybody at once.
     pub steps: Vec<Step>,
@@ -44,7 +44,7 @@ impl Rollout {
 }
 
 /// One step of a rollout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
     /// How many of the selected devices it has, with those of the steps before it.
     pub devices: Amount,

@@ -147,6 +147,19 @@ pub enum Phase {
     Complete,
 }
 
+impl Phase {
+    /// Each of them.
+    pub const ALL: [Self; 7] = [
+        Self::Waiting,
+        Self::Progressing,
+        Self::Soaking,
+        Self::AwaitingApproval,
+        Self::Halted,
+        Self::RolledBack,
+        Self::Complete,
+    ];
+}
+
 /// What a person wants of a rollout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Act {
@@ -184,7 +197,7 @@ impl Act {
 pub type Heeded = BTreeMap<Act, String>;
 
 /// How many devices of a rollout there are, all of them admitted and its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counts {
     /// How many are online.
     pub online: usize,

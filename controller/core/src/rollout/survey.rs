@@ -16,7 +16,7 @@ use crate::inventory::{ClientHealth, Compliance};
 use crate::resource::ObjectName;
 use crate::selector::TextKey;
 use crate::ternary::Ternary;
-use crate::workload::{Authority, Workload};
+use crate::workload::{Authority, Workload, WorkloadSet};
 
 /// What is remembered of a fleet's rollouts, by assignment.
 pub type Rollouts = BTreeMap<ObjectName, Progress>;
@@ -32,6 +32,9 @@ pub struct Signals<'a> {
     /// Whether the limiting collection of the pilot lacks a device, so that a rule never makes it a
     /// member: it is not waited for.
     pub is_outside: &'a dyn Fn(usize, Workload) -> bool,
+    /// Workloads whose slider most devices contradict: nothing that they report says anything about a
+    /// move, so that their rollouts stand still.
+    pub contradicted: WorkloadSet,
     /// Whether a person has approved the step with this digest.
     pub is_approved: &'a dyn Fn(&Digest) -> bool,
     /// What people want of rollouts, as they said it last.
@@ -185,7 +188,9 @@ fn one(
             spec,
             authority: assignment.authority,
             rollout,
-            is_in_force: known.is_some() && assignment.force.is_in_force(),
+            is_in_force: known.is_some()
+                && assignment.force.is_in_force()
+                && !signals.contradicted.contains(assignment.workload),
             look: signals.look,
             selected: sight.selected,
             devices: sight.devices.clone(),

@@ -5,13 +5,15 @@ use std::str::FromStr;
 
 use diarchy_core::fact::Fact;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::paging::Entity;
 use crate::record::Record;
 
 /// A collection's id: a site's code and five hexadecimal digits.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct CollectionId(String);
 
 impl CollectionId {
@@ -42,6 +44,20 @@ impl FromStr for CollectionId {
         } else {
             Err(InvalidCollectionId(text.to_owned()))
         }
+    }
+}
+
+impl TryFrom<String> for CollectionId {
+    type Error = InvalidCollectionId;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<CollectionId> for String {
+    fn from(id: CollectionId) -> Self {
+        id.0
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the site's collections say about a fleet: who may write, where, and who put which device
 //! there.
 
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_core::fact::Fact;
@@ -28,7 +29,7 @@ pub struct StateRequest {
 }
 
 /// A claim on a fleet: an empty collection whose Comment says who may write.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     /// The collection that is the claim.
     pub collection: CollectionId,

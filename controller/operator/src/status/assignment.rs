@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use diarchy_core::circumstances::soak_ends;
 use diarchy_core::desired::Rollout;
 use diarchy_core::engine::Engine;
-use diarchy_core::fact::Fact;
 use diarchy_core::rollout::{Failure, Phase, Progress};
-use diarchy_core::selector::TextKey;
 use diarchy_core::tally::AssignmentTally;
 use diarchy_crds::workload_assignment::{
     AssignmentDevices, DeviceFailure, RolloutStatus, WorkloadAssignmentStatus,
@@ -18,6 +16,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::small;
 use super::standing::Standing;
 use crate::condition::{ConditionKind, Truth, merge};
+use crate::summary;
 
 /// How many devices that failed are named.
 const MOST_FAILURES: usize = 20;
@@ -105,10 +104,7 @@ fn named(engine: &Engine<'_>, failures: &BTreeMap<&String, Failure>) -> Vec<Devi
     failed
         .take(MOST_FAILURES)
         .map(|(row, failure)| DeviceFailure {
-            device: match inventory.text(TextKey::Name).get(row) {
-                Fact::Known(name) => name.to_string(),
-                Fact::Absent | Fact::Unread => inventory.id(row).to_owned(),
-            },
+            device: summary::device_name(inventory, row),
             reason: failure.reason.name().to_owned(),
             since: Some(whole_seconds(failure.since)),
         })

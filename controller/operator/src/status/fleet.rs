@@ -7,8 +7,8 @@ use diarchy_core::engine::Engine;
 use diarchy_core::tally::{Tally, WorkloadTally};
 use diarchy_core::workload::Workload;
 use diarchy_crds::fleet::{
-    EnrollmentCounts, EnrollmentError, FleetDevices, FleetStatus, LastInventory, WaitingPlan,
-    WorkloadCounts,
+    DriftingDevice as DriftingDeviceStatus, EnrollmentCounts, EnrollmentError, FleetDevices,
+    FleetStatus, LastInventory, WaitingPlan, WorkloadCounts,
 };
 use diarchy_crds::status::EXAMPLES;
 use diarchy_fleet::inventory::Readings;
@@ -20,7 +20,7 @@ use super::judged::Judged;
 use super::trouble::Trouble;
 use super::{Known, observed_slider, small};
 use crate::condition::{ConditionKind, Truth, merge};
-use crate::report::FleetReport;
+use crate::report::{DriftingDevice, FleetReport};
 use crate::summary::Shown;
 
 /// How often the time of an inventory is rewritten when nothing else has changed.
@@ -65,7 +65,10 @@ pub(super) fn status(
             .pilot_workloads()
             .map(|workload| {
                 let counts = tally.workloads[workload.index()];
-                (workload, workload_counts(engine, workload, counts, shown))
+                let drifting = report.drift.count(workload);
+                let counts = workload_counts(engine, workload, counts, shown);
+                let drifting = small(drifting);
+                (workload, WorkloadCounts { drifting, ..counts })
             })
             .collect(),
         waiting_plan: report.waiting.as_ref().map(|waiting| WaitingPlan {
@@ -75,6 +78,7 @@ pub(super) fn status(
             reason: waiting.reason.to_owned(),
             since: Time(waiting.since),
         }),
+        drift: report.drift.examples.iter().map(drifting).collect(),
         mdm_authority: mdm_authority(readings),
         site_version: readings.site_version().map(ToOwned::to_owned),
         last_inventory: Some(last_inventory(old, readings, report)),
@@ -184,6 +188,17 @@ fn workload_counts(
         held: small(counts.held),
         foreign: small(counts.foreign),
         retained: small(counts.retained),
+        drifting: 0,
+    }
+}
+
+fn drifting(one: &DriftingDevice) -> DriftingDeviceStatus {
+    DriftingDeviceStatus {
+        device: one.device.clone(),
+        workload: one.workload.to_string(),
+        kind: one.drift.kind.to_string(),
+        wanted: one.drift.wanted.to_string(),
+        since: Time(one.drift.since),
     }
 }
 

@@ -178,7 +178,6 @@ fn frozen(by: FrozenBy) -> Judged {
 
 #[cfg(test)]
 mod tests {
-    use diarchy_fleet::{EstateError, Service};
 
     use super::*;
     use crate::condition::ConditionKind;
@@ -252,15 +251,7 @@ mod tests {
             (freeze, "Frozen Ready"),
             (Hold::Unclaimed { epoch: 1 }, "InForce Ready"),
             // What could not be read once is the fleet's to tell.
-            (
-                Hold::SiteUnread(EstateError::Unreachable {
-                    service: Service::AdminService,
-                    host: "cm01.contoso.com".to_owned(),
-                    detail: "it is away".to_owned(),
-                    perhaps_received: false,
-                }),
-                "InForce Ready",
-            ),
+            (Hold::SiteUnread("it is away".to_owned()), "InForce Ready"),
         ] {
             let standing = Standing {
                 hold: Some(&hold),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use diarchy_core::desired::AssignmentIndex;
 use diarchy_core::due::{self, Brakes, Wait};
 use diarchy_core::inference::ShownSlider;
-use diarchy_core::workload::{Staged, Workload};
+use diarchy_core::workload::{Staged, Workload, WorkloadSet};
 use diarchy_fleet::site::pilot::PilotState;
 
 use super::Known;
@@ -41,6 +41,7 @@ impl<'a> Standings<'a> {
             left: usize::MAX,
             is_sent: &|_| false,
             is_enrolling: &|_| false,
+            contradicted: WorkloadSet::EMPTY,
             moves: &decided.moves,
         };
         let late = due::waiting(known.engine(), &decided.steps, &brakes);

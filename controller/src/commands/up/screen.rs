@@ -15,7 +15,7 @@ use diarchy_operator::report::{FleetReport, PassReport};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::{is_text, rollouts};
+use super::{drift, is_text, rollouts};
 use crate::arguments::Format;
 use crate::show::{self, Table, count, plural};
 
@@ -139,6 +139,7 @@ impl Screen {
         } else {
             self.said.remove(&(name.clone(), "stopped"));
         }
+        self.tell_drift(report);
         for step in &report.manual_steps {
             self.say(name, "manual", format!("{name}: by hand: {step}"));
         }
@@ -167,6 +168,18 @@ impl Screen {
         match self.bars.clone() {
             Some(bars) => self.move_bars(&bars, report),
             None => self.progress_line(report),
+        }
+    }
+
+    fn tell_drift(&mut self, report: &FleetReport) {
+        let name = &report.fleet;
+        match drift::told(name, &report.drift) {
+            Some(text) => self.say(name, "drift", text),
+            None if self.said.remove(&(name.clone(), "drift")).is_some() => {
+                let text = format!("{:.0}  {name}: no device drifts any more", report.at);
+                self.line(&text);
+            }
+            None => {}
         }
     }
 

@@ -1,0 +1,137 @@
+//! What a pass decides, from everything that it goes by: the same again from the same.
+
+use std::collections::BTreeMap;
+
+use diarchy_core::decision::Decision;
+use diarchy_core::desired::Desired;
+use diarchy_core::due::Due;
+use diarchy_core::engine::Engine;
+use diarchy_core::inventory::Inventory;
+use diarchy_core::resource::ObjectName;
+use diarchy_core::rollout::Survey;
+use diarchy_core::steps::steps;
+use diarchy_core::workload::{Staged, WorkloadSet};
+use diarchy_fleet::site::state::Claim;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::context::{Decided, Revision};
+use crate::memory::{FleetMemory, Sizes};
+use crate::people::{Notes, People};
+use crate::rollouts::{self, Outlook};
+use crate::site_rules::SiteRules;
+use crate::store::GivenApproval;
+use crate::{hold, write};
+
+/// Everything that a decision is made from, besides what is remembered.
+pub struct Basis<'a> {
+    /// What git asks, and what goes back because git asks for it no more.
+    pub desired: &'a Desired,
+    /// What is known of the devices.
+    pub inventory: &'a Inventory,
+    /// The moment that is decided for.
+    pub at: Timestamp,
+    /// The revision in force.
+    pub revision: Revision<'a>,
+    /// The id of this installation.
+    pub installation: &'a str,
+    /// Whether what waits is approved as it arises.
+    pub approves: bool,
+    /// The yes to what waited when the pass began.
+    pub approvals: &'a [GivenApproval],
+    /// What rollouts go by.
+    pub outlook: Outlook<'a>,
+    /// The uids of the assignments that exist.
+    pub uids: &'a BTreeMap<ObjectName, String>,
+    /// What was read besides the devices.
+    pub sight: &'a Sight,
+}
+
+/// What was read of an estate besides its devices.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sight {
+    /// The claim in force, or why the site's collections could not be read.
+    pub claim: Result<Option<Claim>, String>,
+    /// Whether everything that was asked for was read, and both services know devices.
+    pub is_whole: bool,
+    /// How many devices each service has told, where both have told all.
+    pub sizes: Option<Sizes>,
+    /// Workloads whose slider most devices contradict.
+    pub contradicted: WorkloadSet,
+    /// What the owned collections hold.
+    pub rules: SiteRules,
+}
+
+impl<'a> Basis<'a> {
+    /// What people are asked, and have said.
+    pub const fn people(&self) -> People<'a> {
+        People {
+            fleet: &self.desired.fleet,
+            revision: self.revision,
+            installation: self.installation,
+            approvals: self.approvals,
+            approves: self.approves,
+            now: self.at,
+            notes: Notes {
+                entries: Vec::new(),
+                given: Vec::new(),
+            },
+        }
+    }
+
+    /// What comes of it.
+    pub fn decide(&self, memory: &mut FleetMemory, people: &mut People<'_>) -> Decided<'a> {
+        let (desired, inventory, sight) = (self.desired, self.inventory, self.sight);
+        let engine = Engine::new(desired, inventory, self.at);
+        let is_outside = |row, workload| {
+            let resource = inventory.resource_id(row);
+            resource.is_some_and(|resource| {
+                sight.rules.is_outside(Staged::Workload(workload), resource)
+            })
+        };
+        let decision = rollouts::decide(
+            engine,
+            memory,
+            self.outlook,
+            &is_outside,
+            sight.contradicted,
+            people,
+        );
+        let judged = (&decision.end, &decision.returning);
+        let acceptance = hold::settle(&decision.engine, judged, sight.is_whole, memory, people);
+        let cleared = decision.cleared_now(&acceptance.cleared);
+        let under_way = sight.rules.under_way(desired, inventory, self.uids);
+        let Decision {
+            engine,
+            survey,
+            now: plan,
+            ..
+        } = decision;
+        let steps = steps(&engine, &under_way, &cleared, &plan.hand_overs);
+        let wants_to_write = !steps.is_empty() || !acceptance.enrolling.is_empty();
+        let hold = hold::hold(&engine, sight, wants_to_write, memory, people);
+        Decided {
+            plan,
+            end_state: Survey::end_state(&engine, &survey.rollouts),
+            moves: survey.moves,
+            contradicted: sight.contradicted,
+            engine,
+            acceptance,
+            steps,
+            rules: sight.rules.clone(),
+            hold,
+        }
+    }
+}
+
+impl Sight {
+    /// What is sent in this pass, if anything may be: no more than the pace allows.
+    pub fn due(&self, decided: &Decided<'_>, memory: &mut FleetMemory) -> Due {
+        let is_claimed = matches!(&self.claim, Ok(Some(_)));
+        if !is_claimed || decided.hold.is_some() {
+            return Due::default();
+        }
+        write::due(decided, memory)
+    }
+}
