@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Output;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::bench::{diarchy, stderr, stdout};
 use crate::cluster::{ADELE, ADMIN, ALEX, LEE, ok};
@@ -101,6 +101,8 @@ fn who_may_look_is_told_of_devices_by_whichever_replica_is_asked() {
         (&ALEX, &["explain", "NOBODY"][..], "DIA2008"),
         (&LEE, &["explain", device], "DIA2303"),
         (&LEE, &["plan"], "DIA2303"),
+        (&LEE, &["history"], "DIA2303"),
+        (&ALEX, &["history", "group/others"], "DIA2012"),
         (&LEE, &["plan", "--next"], "DIA2303"),
         (&ALEX, &["plan", "--fleet", "fabrikam"], "DIA2304"),
         (
@@ -126,6 +128,37 @@ fn who_may_look_is_told_of_devices_by_whichever_replica_is_asked() {
     let certificate = cluster().kubeconfig_with_certificate();
     let plan = installation.diarchy_with(&certificate, &["plan", "-o", "json"]);
     assert_eq!(json_of(&plan)["digest"], answers[0].0);
+
+    // What has happened: nothing before the yes, and each move after it.
+    let history = |arguments: &[&str]| {
+        let all = [&["history"][..], arguments, &["-o", "json"]].concat();
+        json_of(&installation.diarchy(&ALEX, &all))
+    };
+    assert_eq!(history(&[])["devices"], json!({}));
+    tenant.approve();
+    tenant.wait_for_condition("Converged", "fleet/contoso");
+    let of_device = history(&[&format!("device/{device}")]);
+    let records = of_device["devices"].as_object().unwrap().values();
+    let records: Vec<&Value> = records
+        .flat_map(|one| one["records"].as_array().unwrap())
+        .filter(|record| record["workload"] == workload)
+        .collect();
+    let events: Vec<&Value> = records.iter().map(|record| &record["event"]).collect();
+    assert_eq!(events, [&json!("asked"), &json!("observed")]);
+    let because = records[0]["because"].as_str().unwrap();
+    let (_, assignment) = because.rsplit_once('/').unwrap();
+    let of_assignment = history(&[&format!("assignment/{assignment}")]);
+    let revision = &of_assignment["assignments"][because]["revisions"][0];
+    assert_eq!(
+        revision["toIntune"], revision["observed"],
+        "{of_assignment:#}"
+    );
+    assert!(revision["toIntune"].as_u64().unwrap() > 0);
+    let shown = stdout(&installation.diarchy(&ALEX, &["history"]));
+    assert!(
+        shown.contains(because) && shown.contains("ARRIVED"),
+        "{shown}"
+    );
     for (_, controller) in &installation.replicas {
         assert!(
             !controller.log().contains("\"ERROR\""),
@@ -292,7 +325,7 @@ fn metrics_tell_of_passes_and_of_nobody_by_name() {
         .split(['{', ','])
         .filter_map(|text| text.split_once("=\""));
     for (label, _) in labels {
-        let known = ["namespace", "fleet", "workload", "state", "le"];
+        let known = ["namespace", "fleet", "workload", "state", "phase", "le"];
         assert!(known.contains(&label), "{label}: {told}");
     }
 }

@@ -77,6 +77,16 @@ fn the_next_step_waits_for_an_approval_and_for_nothing_else() {
         "{devices}"
     );
 
+    // The others say what they wait for, and what gets on.
+    let waits = &assignment["status"]["waits"][0];
+    assert_eq!(waits["reason"], "StepAwaitingApproval", "{waits}");
+    let others = selected.unwrap() - admitted.unwrap();
+    assert!(waits["devices"].as_u64().unwrap() <= others, "{waits}");
+    let way_on = format!("diarchy approve {digest}");
+    assert_eq!(waits["wayOn"], way_on.as_str());
+    let shown = says(&tenant, &["get", "assignments", "updates"]);
+    assert!(shown.contains("StepAwaitingApproval ("), "{shown}");
+
     // What a person must approve is not promoted.
     let refused = refuses(&tenant, &["promote", "updates"]);
     assert!(

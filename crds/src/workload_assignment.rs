@@ -160,6 +160,12 @@ pub struct WorkloadAssignmentStatus {
     #[schemars(length(max = 20))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub failures: Vec<DeviceFailure>,
+    /// What devices wait for that are not where they shall be: of several things the first, in one
+    /// order, with how many devices wait for each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub waits: Vec<WaitingDevices>,
 }
 
 /// Numbers of an assignment's devices.
@@ -210,6 +216,23 @@ pub struct RolloutStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 80))]
     pub digest: Option<String>,
+}
+
+/// What devices wait for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WaitingDevices {
+    /// What stands in their way, such as `NotAdmitted`.
+    #[schemars(length(max = 64))]
+    pub reason: String,
+    /// How many devices.
+    pub devices: u32,
+    /// The same in words.
+    #[schemars(length(max = 1024))]
+    pub message: String,
+    /// What gets on from there.
+    #[schemars(length(max = 1024))]
+    pub way_on: String,
 }
 
 /// A device that failed.

@@ -67,6 +67,43 @@ impl Circumstances {
         obstacles
     }
 
+    /// For each assignment, what stands in the way of its devices, in the one order, and of how many:
+    /// of several obstacles of a device the first.
+    #[must_use]
+    pub fn by_assignment(
+        &self,
+        end: &Engine<'_>,
+        has_admitted: &dyn Fn(AssignmentIndex, usize) -> bool,
+    ) -> BTreeMap<AssignmentIndex, Vec<(Obstacle, usize)>> {
+        let mut counted: BTreeMap<AssignmentIndex, Vec<(Obstacle, usize)>> = BTreeMap::new();
+        let workloads: Vec<Workload> = end.desired().pilot_workloads().collect();
+        for row in 0..end.inventory().rows() {
+            for workload in &workloads {
+                if !end.is_touched(row, *workload) {
+                    continue;
+                }
+                let pair = (row, *workload);
+                let Some(index) = concerned(end, pair) else {
+                    continue;
+                };
+                let admitted = |index| has_admitted(index, row);
+                let first = self.obstacles(end, pair, &admitted).into_iter().next();
+                let Some(obstacle) = first else {
+                    continue;
+                };
+                let known = counted.entry(index).or_default();
+                match known.iter_mut().find(|(one, _)| *one == obstacle) {
+                    Some((_, devices)) => *devices += 1,
+                    None => known.push((obstacle, 1)),
+                }
+            }
+        }
+        for obstacles in counted.values_mut() {
+            obstacles.sort_by_key(|(obstacle, _)| obstacle.rank());
+        }
+        counted
+    }
+
     /// What keeps a change from being written, or from taking effect.
     fn of_change(&self, end: &Engine<'_>, pair: Pair, because: AssignmentIndex) -> Vec<Obstacle> {
         let mut obstacles: Vec<Obstacle> = self.fleet.iter().cloned().collect();
@@ -167,6 +204,18 @@ impl Circumstances {
         let differs = report == !Ternary::from(authority == Authority::Intune);
         let online = end.inventory().online.yes().contains(row);
         (self.sent.contains(&pair) || differs).then_some(Obstacle::NotReported { online })
+    }
+}
+
+/// The assignment that a device would move for, or has moved for.
+fn concerned(end: &Engine<'_>, (row, workload): Pair) -> Option<AssignmentIndex> {
+    match end.verdict(row, workload) {
+        Verdict::Change { because, .. } => Some(because),
+        Verdict::HandOver { to } => Some(to),
+        Verdict::Kept(Kept::AsAsked(index)) => Some(index),
+        Verdict::Kept(_) | Verdict::Blocked { .. } | Verdict::Unmanaged | Verdict::Settled(_) => {
+            None
+        }
     }
 }
 

@@ -106,31 +106,42 @@ pub enum WayOn {
 
 impl Obstacle {
     /// Its place in the order, from 0.
-    const fn rank(&self) -> u8 {
+    #[must_use]
+    pub const fn rank(&self) -> u8 {
+        self.place().0
+    }
+
+    /// Its name, as statuses have it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.place().1
+    }
+
+    const fn place(&self) -> (u8, &'static str) {
         match self {
-            Self::FleetSuspended => 0,
-            Self::FleetObserving => 1,
-            Self::MaxInventoryShrink { .. } => 2,
-            Self::ClaimedByAnother { .. } => 3,
-            Self::Frozen { .. } => 4,
-            Self::SiteUnread => 5,
-            Self::Invalid => 6,
-            Self::DependencyNotReady => 7,
-            Self::Suspended => 8,
-            Self::Paused => 9,
-            Self::Observing => 10,
-            Self::ManualStepNeeded => 11,
-            Self::AwaitingApproval { .. } => 12,
-            Self::Halted => 13,
-            Self::RolledBack => 14,
-            Self::StepAwaitingApproval { .. } => 15,
-            Self::NotAdmitted { .. } => 16,
-            Self::OutsideWindow { .. } => 17,
-            Self::MaxConcurrency => 18,
-            Self::MaxChangesPerHour => 19,
-            Self::OutsideLimitingCollection => 20,
-            Self::Pending => 21,
-            Self::NotReported { .. } => 22,
+            Self::FleetSuspended => (0, "FleetSuspended"),
+            Self::FleetObserving => (1, "FleetObserving"),
+            Self::MaxInventoryShrink { .. } => (2, "MaxInventoryShrink"),
+            Self::ClaimedByAnother { .. } => (3, "ClaimedByAnother"),
+            Self::Frozen { .. } => (4, "Frozen"),
+            Self::SiteUnread => (5, "SiteUnread"),
+            Self::Invalid => (6, "Invalid"),
+            Self::DependencyNotReady => (7, "DependencyNotReady"),
+            Self::Suspended => (8, "Suspended"),
+            Self::Paused => (9, "Paused"),
+            Self::Observing => (10, "Observing"),
+            Self::ManualStepNeeded => (11, "ManualStepNeeded"),
+            Self::AwaitingApproval { .. } => (12, "AwaitingApproval"),
+            Self::Halted => (13, "Halted"),
+            Self::RolledBack => (14, "RolledBack"),
+            Self::StepAwaitingApproval { .. } => (15, "StepAwaitingApproval"),
+            Self::NotAdmitted { .. } => (16, "NotAdmitted"),
+            Self::OutsideWindow { .. } => (17, "OutsideWindow"),
+            Self::MaxConcurrency => (18, "MaxConcurrency"),
+            Self::MaxChangesPerHour => (19, "MaxChangesPerHour"),
+            Self::OutsideLimitingCollection => (20, "OutsideLimitingCollection"),
+            Self::Pending => (21, "Pending"),
+            Self::NotReported { .. } => (22, "NotReported"),
         }
     }
 }

@@ -1,12 +1,16 @@
 //! One pass over one fleet: read, decide, write, report.
 
+use std::collections::BTreeMap;
+
 use diarchy_core::circumstances::Circumstances;
+use diarchy_core::desired::AssignmentIndex;
 use diarchy_core::due::Due;
 use diarchy_core::engine::Admitted;
 use diarchy_core::history::History;
 use diarchy_core::identity::Identities;
 use diarchy_core::inference;
 use diarchy_core::inventory::{Device, Inventory};
+use diarchy_core::obstacle::Obstacle;
 use diarchy_core::workload::WorkloadSet;
 use diarchy_fleet::inventory::Readings;
 use diarchy_fleet::join::{JoinOptions, JoinReport, join};
@@ -46,6 +50,13 @@ pub struct Considered {
     pub at: Timestamp,
 }
 
+/// What a pass has seen of the estate.
+struct Seen {
+    readings: Readings,
+    found: JoinReport,
+    shown: summary::Shown,
+}
+
 impl<P: ControlPlane> FleetPass<'_, P> {
     /// Reads, decides, writes, reports. Gives what it has decided from, too.
     ///
@@ -83,7 +94,7 @@ impl<P: ControlPlane> FleetPass<'_, P> {
             self.compare(&inventory, &sight.rules, &mut memory, &mut people);
         }
         let inputs = for_record.map(|devices| Inputs::new(&basis, devices, &memory));
-        let decided = basis.decide(&mut memory, &mut people);
+        let mut decided = basis.decide(&mut memory, &mut people);
         let due = sight.due(&decided, &mut memory);
         if let Some(inputs) = inputs {
             self.record(inputs, &decided, &due, &memory, &mut people)?;
@@ -100,7 +111,13 @@ impl<P: ControlPlane> FleetPass<'_, P> {
         }
         self.store(people.notes, &before, &memory).await?;
         let before = memory.clone();
-        let written = write::carry_out(self, &decided, &due, &readings, &mut memory, lever).await?;
+        let seen = Seen {
+            readings,
+            found,
+            shown,
+        };
+        let written =
+            write::carry_out(self, &decided, &due, &seen.readings, &mut memory, lever).await?;
         let observed = summary::observed(self, &decided.engine, &mut memory);
         history::keep(&mut memory.history, &inventory, &observed);
         let notes = Notes {
@@ -108,21 +125,8 @@ impl<P: ControlPlane> FleetPass<'_, P> {
             ..Notes::default()
         };
         self.store(notes, &before, &memory).await?;
-        let report = summary::report(self, &decided, &readings, &memory, lever, &written, &shown);
-        let reports = status::reports(
-            &status::Known {
-                decided: &decided,
-                readings: &readings,
-                found: &found,
-                memory: &memory,
-                shown: &shown,
-                report: &report,
-            },
-            statuses,
-        );
-        self.plane.report(reports).await?;
-        let left = write::left(&decided.engine, &mut memory);
-        let circumstances = circumstances::found(&decided, &readings, &memory, &shown, left);
+        let told = (&written, &*lever, statuses);
+        let (report, circumstances) = self.tell(&mut decided, &seen, &mut memory, told).await?;
         let at = decided.engine.now();
         let history = std::mem::take(&mut memory.history);
         let end_state = decided.end_state;
@@ -138,6 +142,37 @@ impl<P: ControlPlane> FleetPass<'_, P> {
                 at,
             },
         ))
+    }
+
+    /// Says what has come of the pass, to whoever watches and in statuses.
+    async fn tell(
+        &self,
+        decided: &mut Decided<'_>,
+        seen: &Seen,
+        memory: &mut FleetMemory,
+        (written, lever, statuses): (&write::Written, &LeverMemory, &Statuses),
+    ) -> Result<(FleetReport, Circumstances), OperatorError> {
+        let Seen {
+            readings,
+            found,
+            shown,
+        } = seen;
+        let report = summary::report(self, decided, readings, memory, lever, written, shown);
+        let left = write::left(&decided.engine, memory);
+        let circumstances = circumstances::found(decided, readings, memory, shown, left);
+        let waits = waits(decided, &circumstances);
+        let known = status::Known {
+            decided,
+            readings,
+            found,
+            memory,
+            shown,
+            report: &report,
+            waits: &waits,
+        };
+        let reports = status::reports(&known, statuses);
+        self.plane.report(reports).await?;
+        Ok((report, circumstances))
     }
 
     /// Stores what was noted and what is remembered now, if that is something else than `before`.
@@ -292,6 +327,18 @@ impl<P: ControlPlane> FleetPass<'_, P> {
     fn impossible(&self, error: &dyn std::error::Error) -> OperatorError {
         OperatorError::Internal(format!("fleet {}: {error}", self.name()))
     }
+}
+
+/// By assignment, what its devices wait for: with every rollout at its end, whoever is admitted now.
+fn waits(
+    decided: &mut Decided<'_>,
+    circumstances: &Circumstances,
+) -> BTreeMap<AssignmentIndex, Vec<(Obstacle, usize)>> {
+    let now = decided.engine.admit(decided.end_state.clone());
+    let has_admitted = |index, row| now.has(index, row);
+    let waits = circumstances.by_assignment(&decided.engine, &has_admitted);
+    decided.engine.admit(now);
+    waits
 }
 
 /// What was read besides the devices.

@@ -37,6 +37,24 @@ impl Found {
         }
     }
 
+    /// What devices wait for, the first things first; empty where none waits.
+    fn waits(&self) -> String {
+        let waits = self.status["waits"].as_array();
+        let waits = waits.map(Vec::as_slice).unwrap_or_default();
+        let mut told: Vec<String> = waits
+            .iter()
+            .take(MOST_WAITS)
+            .map(|one| {
+                let reason = one["reason"].as_str().unwrap_or_default();
+                format!("{reason} ({})", one["devices"])
+            })
+            .collect();
+        if waits.len() > MOST_WAITS {
+            told.push("...".to_owned());
+        }
+        told.join(", ")
+    }
+
     /// A condition's status; empty where there is none.
     fn condition(&self, kind: &str, part: &str) -> &str {
         let conditions = self.status["conditions"].as_array();
@@ -44,6 +62,9 @@ impl Found {
         of_kind.and_then(|one| one[part].as_str()).unwrap_or("")
     }
 }
+
+/// How many of the things that devices wait for are shown; JSON has all of them.
+const MOST_WAITS: usize = 2;
 
 /// Shows resources, and how far each is.
 pub async fn run(arguments: &Get) -> Result<Outcome, Failure> {
@@ -112,7 +133,14 @@ async fn of_cluster(
 }
 
 fn table(found: &[Found], with_namespaces: bool) -> Result<(), Failure> {
-    let headings = ["NAMESPACE", "RESOURCE", "READY", "CONVERGED", "STATUS"];
+    let headings = [
+        "NAMESPACE",
+        "RESOURCE",
+        "READY",
+        "CONVERGED",
+        "WAITS FOR",
+        "STATUS",
+    ];
     let left_out = usize::from(!with_namespaces);
     let mut table = Table::new(&headings[left_out..]);
     for one in found {
@@ -121,6 +149,7 @@ fn table(found: &[Found], with_namespaces: bool) -> Result<(), Failure> {
             format!("{}/{}", one.kind.name().to_lowercase(), one.name.name).into(),
             one.condition("Ready", "status").into(),
             one.condition("Converged", "status").into(),
+            one.waits().into(),
             one.condition("Ready", "message").into(),
         ];
         table.row(row.into_iter().skip(left_out));

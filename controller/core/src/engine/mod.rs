@@ -40,7 +40,9 @@ pub enum Admitted {
 }
 
 impl Admitted {
-    fn has(&self, assignment: AssignmentIndex, row: usize) -> bool {
+    /// Whether the rollout of an assignment has admitted the device in `row`.
+    #[must_use]
+    pub fn has(&self, assignment: AssignmentIndex, row: usize) -> bool {
         match self {
             Self::Everybody => true,
             Self::Rows(rows) => rows[assignment.0]
@@ -104,7 +106,12 @@ impl<'a> Engine<'a> {
         self
     }
 
-    /// Whom the rollouts have admitted.
+    /// From now on with these admitted. Gives whom the rollouts had admitted before.
+    pub fn admit(&mut self, admitted: Admitted) -> Admitted {
+        std::mem::replace(&mut self.admitted, admitted)
+    }
+
+    /// Whom the rollouts have admitted, without the rules.
     #[must_use]
     pub fn into_admitted(self) -> Admitted {
         self.admitted

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use diarchy_core::circumstances::soak_ends;
 use diarchy_core::desired::Rollout;
 use diarchy_core::engine::Engine;
+use diarchy_core::explain::WaitExplanation;
+use diarchy_core::obstacle::Obstacle;
 use diarchy_core::rollout::{Failure, Phase, Progress};
 use diarchy_core::tally::AssignmentTally;
 use diarchy_crds::workload_assignment::{
-    AssignmentDevices, DeviceFailure, RolloutStatus, WorkloadAssignmentStatus,
+    AssignmentDevices, DeviceFailure, RolloutStatus, WaitingDevices, WorkloadAssignmentStatus,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -17,6 +19,9 @@ use super::small;
 use super::standing::Standing;
 use crate::condition::{ConditionKind, Truth, merge};
 use crate::summary;
+
+/// How many things that devices wait for are told.
+const MOST_WAITS: usize = 20;
 
 /// How many devices that failed are named.
 const MOST_FAILURES: usize = 20;
@@ -32,6 +37,18 @@ pub(super) struct Told<'a> {
     pub outside: usize,
     /// How it goes out.
     pub rollout: Option<&'a Rollout>,
+    /// What its devices wait for, and how many.
+    pub waits: &'a [(Obstacle, usize)],
+}
+
+fn waiting((obstacle, devices): &(Obstacle, usize)) -> WaitingDevices {
+    let explained = WaitExplanation::from(obstacle);
+    WaitingDevices {
+        reason: obstacle.name().to_owned(),
+        devices: small(*devices),
+        message: explained.message,
+        way_on: explained.way_on,
+    }
 }
 
 pub(super) fn status(
@@ -69,6 +86,7 @@ pub(super) fn status(
             .and_then(Progress::rejected)
             .map(|digest| digest.to_string()),
         failures: named(engine, &failures),
+        waits: told.waits.iter().take(MOST_WAITS).map(waiting).collect(),
         ..WorkloadAssignmentStatus::default()
     }
 }

@@ -11,9 +11,12 @@ mod standing;
 mod standings;
 mod trouble;
 
+use std::collections::BTreeMap;
+
 use diarchy_core::desired::{AssignmentIndex, GroupIndex};
 use diarchy_core::engine::Engine;
 use diarchy_core::inference::ShownSlider;
+use diarchy_core::obstacle::Obstacle;
 use diarchy_core::resource::{Kind, ObjectName};
 use diarchy_core::tally::Tally;
 use diarchy_core::workload::{Slider, Workload};
@@ -50,6 +53,8 @@ pub struct Known<'a> {
     pub shown: &'a Shown,
     /// What the pass came to.
     pub report: &'a FleetReport,
+    /// By assignment, what its devices wait for, and how many.
+    pub waits: &'a BTreeMap<AssignmentIndex, Vec<(Obstacle, usize)>>,
 }
 
 impl<'a> Known<'a> {
@@ -97,6 +102,10 @@ pub fn reports(known: &Known<'_>, old: &Statuses) -> Vec<Report> {
                 counts,
                 outside,
                 rollout: assignment.rollout.as_ref(),
+                waits: known
+                    .waits
+                    .get(&AssignmentIndex(at))
+                    .map_or(&[], Vec::as_slice),
             };
             assignment::status(engine, &told, &old)
         });
