@@ -88,6 +88,7 @@ codes! {
     PilotGroupNeeded = 1217 Error "pilot enrolment has no group or no collection";
     SourceUrl = 1218 Error "the URL of a repository is none that can be fetched";
     OneReference = 1219 Error "a source follows no revision, or more than one";
+    RequiresForm = 1220 Error "a requirement has none of its forms";
 
     // Resources together.
     DuplicateName = 1301 Error "two resources have the same name";

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use diarchy_core::circumstances::soak_ends;
-use diarchy_core::desired::Rollout;
+use diarchy_core::desired::{Force, FrozenBy, Rollout};
 use diarchy_core::engine::Engine;
 use diarchy_core::fact::Fact;
+use diarchy_core::requirement::Unmet;
 use diarchy_core::rollout::{Failure, Phase, Progress};
 use diarchy_core::selector::TextKey;
 use diarchy_core::tally::AssignmentTally;
+use diarchy_crds::requires::UnmetRequirement;
 use diarchy_crds::workload_assignment::{
     AssignmentDevices, DeviceFailure, RolloutStatus, WorkloadAssignmentStatus,
 };
@@ -70,7 +72,17 @@ pub(super) fn status(
             .and_then(Progress::rejected)
             .map(|digest| digest.to_string()),
         failures: named(engine, &failures),
+        requires: standing.unmet.iter().map(unmet).collect(),
         ..WorkloadAssignmentStatus::default()
+    }
+}
+
+fn unmet(unmet: &Unmet) -> UnmetRequirement {
+    UnmetRequirement {
+        what: unmet.what.clone(),
+        reason: unmet.lack.name().to_owned(),
+        message: unmet.to_string(),
+        digest: unmet.lack.digest().map(|digest| digest.to_string()),
     }
 }
 
@@ -129,8 +141,12 @@ fn converged(told: &Told<'_>) -> Truth {
         Some(Phase::Complete) | None => None,
         Some(_) => Some("RolloutInProgress"),
     };
-    // One that is not in force has come as far as it goes for now.
-    let reason = reason.filter(|_| standing.force.is_in_force());
+    // One that is not in force has come as far as it goes for now, unless it only waits.
+    let reason = match standing.force {
+        Force::InForce => reason,
+        Force::Frozen(FrozenBy::Requires) => Some("DependencyNotReady"),
+        Force::Frozen(_) | Force::Observing => None,
+    };
     let holds = reason.is_none() && counts.pending <= *outside;
     let observed = format!("{} of {} devices observed", counts.observed, counts.desired);
     let message = match outside {
