@@ -83,6 +83,8 @@ mod remote;
 mod remote_site;
 mod replicas;
 mod repository;
+mod required_objects;
+mod requirements;
 mod reverting;
 mod rollout_scenarios;
 mod rollouts;

@@ -142,6 +142,7 @@ codes! {
     NoSignIn = 2115 Error "a service offers no way to sign in that can be used";
     CertificateNotUsable = 2116 Error "a client certificate cannot be used";
     CredentialExpires = 2117 Warning "a credential expires soon";
+    RequirementNotReady = 2118 Warning "what an assignment requires is not ready";
 
     // Run time: repositories on other machines.
     GitUnreachable = 2201 Error "a git server cannot be reached";

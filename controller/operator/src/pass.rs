@@ -2,6 +2,7 @@
 
 use diarchy_core::circumstances::Circumstances;
 use diarchy_core::decision::Decision;
+use diarchy_core::desired::Desired;
 use diarchy_core::engine::{Admitted, Engine};
 use diarchy_core::inference;
 use diarchy_core::inventory::{Device, Inventory};
@@ -24,6 +25,7 @@ use crate::hold;
 use crate::memory::{FleetMemory, Sizes};
 use crate::people::{Notes, People};
 use crate::report::FleetReport;
+use crate::requirements;
 use crate::revert;
 use crate::site_rules::SiteRules;
 use crate::store::GivenApproval;
@@ -44,7 +46,8 @@ pub struct Considered {
 }
 
 impl<P: ControlPlane> FleetPass<'_, P> {
-    /// Reads, decides, writes, reports. Gives what it has decided from, too.
+    /// Reads, decides, writes, reports. Gives what it has decided from, too, and what git asks as far as
+    /// what that requires is ready.
     ///
     /// # Errors
     ///
@@ -56,10 +59,36 @@ impl<P: ControlPlane> FleetPass<'_, P> {
         approvals: &[GivenApproval],
         statuses: &Statuses,
         lever: &mut LeverMemory,
-    ) -> Result<(FleetReport, Considered), OperatorError> {
-        let desired = self.desired;
+    ) -> Result<(FleetReport, Considered, Desired), OperatorError> {
         let before = memory.clone();
-        let readings = self.estate.read(&gather::request(desired)).await;
+        let readings = self.estate.read(&gather::request(self.desired)).await;
+        let mut people = self.people(approvals);
+        requirements::attest(self.desired, self.uids, &mut memory, &mut people);
+        let found = &readings.graph.required;
+        let said = self.outlook.said;
+        let desired =
+            requirements::judge(self.desired, found, self.uids, said, &memory, &|_| false);
+        let judged = FleetPass {
+            desired: &desired,
+            ..*self
+        };
+        let remembered = (before, memory);
+        let run = judged.go_on(remembered, readings, people, statuses, lever);
+        let (report, considered) = run.await?;
+        Ok((report, considered, desired))
+    }
+
+    /// The same, once it is known what is ready. `remembered` is what was remembered before the pass, and
+    /// what is now.
+    async fn go_on(
+        &self,
+        remembered: (FleetMemory, FleetMemory),
+        readings: Readings,
+        mut people: People<'_>,
+        statuses: &Statuses,
+        lever: &mut LeverMemory,
+    ) -> Result<(FleetReport, Considered), OperatorError> {
+        let (before, mut memory) = remembered;
         let rules = match &readings.site.state {
             Ok(state) => {
                 revert::forget(state, &mut memory);
@@ -72,7 +101,6 @@ impl<P: ControlPlane> FleetPass<'_, P> {
         let sizes = complete(&readings).then(|| Sizes::of(&devices));
         let shown = self.shown(&devices, found.enrollment.scheduled, &memory);
         let inventory = Inventory::new(devices).map_err(|error| self.impossible(&error))?;
-        let mut people = self.people(approvals);
         self.compare(&inventory, &readings, &rules, &mut memory, &mut people);
         let decided = self.decide(
             &inventory,

@@ -99,7 +99,7 @@ impl Unmet {
                 "prepare Intune by hand and delete it from `requires`".to_owned()
             }
             Lack::NotLookedAt => {
-                "ask where the estate is read: `diarchy up`, or a cluster".to_owned()
+                "ask where the estate is read and the loop's state is known: `plan --live`, `--state`, `up`, or a cluster".to_owned()
             }
             Lack::NotFound => "make it in Intune, or correct `id`".to_owned(),
             Lack::OtherType { of } => format!("write `graph: {of}`, or correct `id`"),

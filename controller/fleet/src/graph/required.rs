@@ -144,7 +144,9 @@ const fn version(of: &IntuneType) -> &'static str {
 /// Where a collection is, and what reading one of it and its assignments takes.
 macro_rules! collections {
     ($($collection:ident: $path:literal needs $permission:literal;)+) => {
-        const fn path(collection: IntuneCollection) -> &'static str {
+        /// Where Graph keeps a collection, below the version.
+        #[must_use]
+        pub const fn path(collection: IntuneCollection) -> &'static str {
             match collection {
                 $(IntuneCollection::$collection => $path,)+
             }

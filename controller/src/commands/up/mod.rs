@@ -2,6 +2,7 @@
 
 mod rollouts;
 mod screen;
+mod unmet;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
