@@ -6,6 +6,9 @@ use diarchy_simulator::{Act, IntuneObject, IntuneTarget};
 use serde_json::Value;
 
 use crate::bench::{diarchy, stderr, stdout};
+use crate::cluster::{ok, with_definitions};
+use crate::deployed::{Deployment, Tenant};
+use crate::readiness::in_namespace;
 use crate::running::{Running, fleet, is_converged};
 use crate::site::{PILOT, Site, try_approve};
 
@@ -206,6 +209,40 @@ fn what_no_service_tells_is_attested_by_a_person_once() {
     });
     assert_ne!(status(&site)["requires"][0]["digest"], digest.as_str());
     assert_eq!(site.control.members(PILOT).unwrap(), there);
+    site.assert_clean();
+}
+
+#[test]
+fn in_a_cluster_it_is_attested_by_an_approval() {
+    let site = Site::open();
+    let tenant = Tenant::of(with_definitions(), &site);
+    let deployment = Deployment::of(with_definitions(), &[&tenant]);
+    let _controller = deployment.start("one");
+    require(&site, &format!("{{ attest: \"{TEXT}\" }}"));
+    let text = [tenant.text("fleet.yaml"), tenant.text("resources.yaml")].join("\n---\n");
+    assert!(text.contains(TEXT));
+    tenant.apply_text(&text);
+    tenant.approve();
+    let waits = tenant.wait_for("a text to wait", "workloadassignment", "updates", |one| {
+        one["status"]["requires"][0]["reason"] == "NotAttested"
+    });
+    let status = &waits["status"];
+    assert_eq!(condition(status, "Ready")["reason"], "DependencyNotReady");
+    let digest = status["requires"][0]["digest"].as_str().unwrap();
+    let approved = in_namespace(&tenant, &["approve", digest])
+        .output()
+        .unwrap();
+    assert_eq!(approved.status.code(), Some(0), "{}", stderr(&approved));
+    tenant.wait_for_condition("Converged", "workloadassignment/updates");
+    let mut approvals = tenant.kubectl();
+    let approvals = ok(approvals.args(["get", "approvals", "-o", "json"]));
+    let approvals: Value = serde_json::from_str(&approvals).unwrap();
+    let of_text = approvals["items"].as_array().unwrap().iter();
+    let of_text: Vec<&Value> = of_text
+        .filter(|one| one["spec"]["targetRef"]["kind"] == "WorkloadAssignment")
+        .collect();
+    assert_eq!(of_text.len(), 1);
+    assert_eq!(condition(&of_text[0]["status"], "Ready")["reason"], "Taken");
     site.assert_clean();
 }
 

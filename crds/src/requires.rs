@@ -84,7 +84,7 @@ pub struct UnmetRequirement {
     #[schemars(length(max = 64))]
     pub reason: String,
     /// The same as a sentence.
-    #[schemars(length(max = 4096))]
+    #[schemars(length(max = 1024))]
     pub message: String,
     /// What to approve, where a person is to attest it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

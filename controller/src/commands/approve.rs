@@ -40,17 +40,21 @@ fn of_state(file: &std::path::Path, digest: Digest) -> Result<String, Failure> {
     let Some(revision) = store.waiting_revision(&digest)? else {
         return Err(Failure::from(OperatorError::NothingWaiting(digest)));
     };
+    // A step, or a text that is attested, is what its digest says, whatever the revision.
+    let told = if revision.is_empty() {
+        format!("Approved {digest}; the loop takes it in its next pass, within 24 hours.")
+    } else {
+        format!("Approved {digest}; it counts for 24 hours and for this revision.")
+    };
     store.approve(&GivenApproval {
-        digest: digest.clone(),
+        digest,
         revision,
         approver: approver(),
         at: state::now(&store)?,
         expires: None,
         id: None,
     })?;
-    Ok(format!(
-        "Approved {digest}; it counts for 24 hours and for this revision."
-    ))
+    Ok(told)
 }
 
 /// What has something waiting: its kind, and where its status has the digest, or a list of what has one.

@@ -132,13 +132,19 @@ impl GraphClient {
 
     fn object_url(&self, object: &IntuneObject, below: &str) -> Url {
         let IntuneObject { of, id } = object;
-        let path = format!("{}/{}/{id}{below}", version(of), path(of.collection));
+        let version = self.version_for(of);
+        let path = format!("{version}/{}/{id}{below}", path(of.collection));
         endpoint_under(&self.base, &path)
     }
-}
 
-const fn version(of: &IntuneType) -> &'static str {
-    if of.in_beta_only { "beta" } else { "v1.0" }
+    /// A general type stands for all in its collection, of which v1.0 does not have each.
+    const fn version_for(&self, of: &IntuneType) -> &'static str {
+        match (of.in_beta_only, of.is_derived) {
+            (true, _) => "beta",
+            (false, true) => "v1.0",
+            (false, false) => self.version(),
+        }
+    }
 }
 
 /// Where a collection is, and what reading one of it and its assignments takes.

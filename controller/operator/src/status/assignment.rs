@@ -24,6 +24,9 @@ use crate::condition::{ConditionKind, Truth, merge};
 /// How many devices that failed are named.
 const MOST_FAILURES: usize = 20;
 
+/// How long a message about something that is required may be: services have many words.
+const LONGEST_MESSAGE: usize = 1024;
+
 /// What is told of an assignment.
 pub(super) struct Told<'a> {
     /// Whether it is carried out.
@@ -81,7 +84,7 @@ fn unmet(unmet: &Unmet) -> UnmetRequirement {
     UnmetRequirement {
         what: unmet.what.clone(),
         reason: unmet.lack.name().to_owned(),
-        message: unmet.to_string(),
+        message: unmet.to_string().chars().take(LONGEST_MESSAGE).collect(),
         digest: unmet.lack.digest().map(|digest| digest.to_string()),
     }
 }
