@@ -82,6 +82,7 @@ pub fn all() -> Vec<Case> {
         "/spec/admitWhen",
     ));
     cases.extend(others());
+    cases.extend(requirements());
     cases.extend(durations());
     cases.extend(source());
     cases
@@ -303,6 +304,39 @@ fn others() -> Vec<Case> {
     .accepts(window("07:59"))
     .refuses(window("08:00"));
     vec![passing, empty, freezes, admit, windows]
+}
+
+fn requirements() -> Vec<Case> {
+    let case = |says| Case::new("WorkloadAssignment", ".spec.requires[]", says);
+    let requires = |entry: Value| [("/spec/requires", json!([entry]))];
+    let of = "windowsUpdateForBusinessConfiguration";
+    let id = "0d7c2a34-9a0b-4b55-8f4e-2f1f9f2f6a01";
+    let resource = || json!({ "kind": "UpdateRing", "name": "broad" });
+    let object = || json!({ "graph": of, "id": id });
+    let assigned = || json!({ "graph": of, "id": id, "assignedTo": id });
+    let attested = || json!({ "attest": "the helpdesk knows" });
+    vec![
+        case("exactly one of `kind`, `graph` and `attest`")
+            .accepts(requires(resource()))
+            .accepts(requires(object()))
+            .accepts(requires(attested()))
+            .refuses(requires(json!({})))
+            .refuses(requires(json!({ "graph": of, "id": id, "attest": "x" })))
+            .refuses(requires(
+                json!({ "kind": "UpdateRing", "name": "broad", "attest": "x" }),
+            )),
+        case("`kind` and `name` belong together")
+            .accepts(requires(resource()))
+            .refuses(requires(json!({ "kind": "UpdateRing" })))
+            .refuses(requires(json!({ "attest": "x", "name": "broad" }))),
+        case("`graph` and `id` belong together")
+            .accepts(requires(object()))
+            .refuses(requires(json!({ "graph": of })))
+            .refuses(requires(json!({ "attest": "x", "id": id }))),
+        case("`assignedTo` is for an object of Intune")
+            .accepts(requires(assigned()))
+            .refuses(requires(json!({ "attest": "x", "assignedTo": id }))),
+    ]
 }
 
 fn durations() -> [Case; 2] {

@@ -85,6 +85,8 @@ mod remote_site;
 mod replaying;
 mod replicas;
 mod repository;
+mod required_objects;
+mod requirements;
 mod reverting;
 mod rollout_scenarios;
 mod rollouts;

@@ -138,6 +138,7 @@ pub fn is_converged(report: &Value) -> bool {
         return false;
     };
     fleet["waiting"].is_null()
+        && nothing(&fleet["unmet"])
         && report["refused"].is_null()
         && nothing(&fleet["problems"])
         && fleet["handingOver"] == 0

@@ -6,11 +6,12 @@ use std::path::Path;
 
 use diarchy_clock::Clock;
 use diarchy_core::inventory::Device;
+use diarchy_core::requirement::{Found, IntuneObject};
 use diarchy_core::resource::ObjectName;
 use diarchy_git::LoadedFleet;
 use diarchy_operator::connect::{Connect, Connector, EnvironmentIdentity, SecretsFolder};
 use diarchy_operator::next::Remembered;
-use diarchy_operator::read_devices;
+use diarchy_operator::{FleetRead, read_fleet};
 use jiff::Timestamp;
 
 use crate::arguments::{Devices, Estate};
@@ -28,6 +29,8 @@ pub struct Read {
     pub now: Timestamp,
     /// What could not be read.
     pub problems: Vec<String>,
+    /// The objects of Intune that assignments require, where an estate was looked at.
+    pub required: BTreeMap<IntuneObject, Found>,
 }
 
 /// What the loop remembers of the fleet, where a state file is given.
@@ -53,6 +56,7 @@ pub async fn read(
             devices: sources::read_inventory(file)?,
             now: Timestamp::now(),
             problems: Vec::new(),
+            required: BTreeMap::new(),
         },
         None => read_estate(fleet, &arguments.estate(), remembered).await?,
     };
@@ -126,11 +130,16 @@ async fn read_through(
     remembered: Option<&Remembered>,
 ) -> Result<Read, Failure> {
     let estate = connect.connect(fleet)?.estate;
-    let (devices, problems) = read_devices(fleet, &estate, remembered).await;
+    let FleetRead {
+        devices,
+        problems,
+        required,
+    } = read_fleet(fleet, &estate, remembered).await;
     Ok(Read {
         devices,
         now: clock.now(),
         problems,
+        required,
     })
 }
 

@@ -1,6 +1,7 @@
 //! What commands read: a revision of a repository, one of its fleets, an inventory.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -8,6 +9,8 @@ use std::path::Path;
 use diarchy_core::code::Code;
 use diarchy_core::desired::Desired;
 use diarchy_core::inventory::{self, Device, Inventory};
+use diarchy_core::requirement::{Found, IntuneObject, Known};
+use diarchy_core::rollout::{Rollouts, Said};
 use diarchy_git::{Cache, Fetched, LoadError, Loaded, LoadedFleet, Options, Source};
 use diarchy_operator::next::Remembered;
 
@@ -190,6 +193,25 @@ pub fn remembering<'a>(
         Some(remembered) => remembered.desired(desired),
         None => Cow::Borrowed(desired),
     }
+}
+
+/// What git asks, with assignments in force as far as what they require is ready by what was `found` in
+/// an estate.
+pub fn as_far_as_ready(
+    desired: &Desired,
+    remembered: Option<&Remembered>,
+    found: &BTreeMap<IntuneObject, Found>,
+) -> Desired {
+    if let Some(remembered) = remembered {
+        return remembered.with_requirements(desired, found);
+    }
+    desired.with_requirements(&Known {
+        objects: found,
+        uids: &BTreeMap::new(),
+        is_attested: &|_| false,
+        rollouts: &Rollouts::new(),
+        said: &Said::new(),
+    })
 }
 
 /// Tells of warnings, which stop nothing.

@@ -44,8 +44,8 @@ use crate::text::{Name, TimestampText};
 pub struct ApprovalSpec {
     /// What waits.
     pub target_ref: TargetRef,
-    /// The digest of what was shown: of the waiting plan, of the spec and step, or of the action
-    /// with its frozen devices.
+    /// The digest of what was shown: of the waiting plan, of the spec and step, of the text to attest,
+    /// or of the action with its frozen devices.
     #[schemars(length(max = 71), regex(pattern = "^sha256:[0-9a-f]{64}$"))]
     pub digest: String,
     /// Who approves.
@@ -73,7 +73,7 @@ pub struct TargetRef {
 pub enum TargetKind {
     /// A fleet's waiting plan.
     Fleet,
-    /// The next step of a rollout.
+    /// The next step of a rollout, or a text that an assignment requires to be attested.
     WorkloadAssignment,
     /// An action on devices.
     RemoteAction,

@@ -22,6 +22,7 @@ pub mod manifest;
 pub mod per_workload;
 mod present;
 pub mod reference;
+pub mod requires;
 pub mod rollout;
 mod rules;
 pub mod schema;

@@ -101,6 +101,9 @@ texts! {
         "pattern": "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",
     }
 
+    /// What a person attests, on one line.
+    Statement { "minLength": 1, "maxLength": 256, "pattern": r"^\S(.*\S)?$" }
+
     /// An https URL; http only on a loopback host.
     Endpoint {
         "maxLength": 2048,

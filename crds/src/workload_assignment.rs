@@ -9,9 +9,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::reference::LocalRef;
+use crate::requires::{RequiresSpec, UnmetRequirement};
 use crate::rollout::RolloutSpec;
 use crate::selector::AdmissionSelectorSpec;
-use crate::text::Name;
 
 /// Who shall have authority over a workload for a group of devices, and how it goes out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
@@ -100,7 +100,8 @@ pub struct WorkloadAssignmentSpec {
         skip_serializing_if = "Option::is_none"
     )]
     pub admit_when: Option<AdmissionSelectorSpec>,
-    /// What must be ready before anything moves. Default: nothing.
+    /// What must be ready before anything moves, and stay so while anything does: who was moved stays.
+    /// Default: nothing.
     #[serde(default)]
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
@@ -116,17 +117,6 @@ pub struct WorkloadAssignmentSpec {
     /// hands them back to Configuration Manager. Default `Retain`.
     #[serde(default)]
     pub on_delete: OnDelete,
-}
-
-/// Something of the same namespace that must be ready first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RequiresSpec {
-    /// Its kind, one of those that prepare Intune.
-    #[schemars(schema_with = "crate::schema::estate_kind")]
-    pub kind: String,
-    /// Its name.
-    pub name: Name,
 }
 
 /// What is known of an assignment.
@@ -147,6 +137,11 @@ pub struct WorkloadAssignmentStatus {
     /// Numbers of devices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub devices: Option<AssignmentDevices>,
+    /// What it requires that is not ready, or not known to be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub requires: Vec<UnmetRequirement>,
     /// How far the rollout has come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<RolloutStatus>,

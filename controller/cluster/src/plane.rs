@@ -119,7 +119,7 @@ impl FleetPlane<'_> {
         format!("{}/{}", self.installation, self.wanted.fleet.uid)
     }
 
-    /// The last yes that counts for each plan and step that waits.
+    /// The last yes that counts for each plan, step and text that waits.
     fn approvals(&self, fleet: &ObjectName, memory: &FleetMemory) -> Vec<GivenApproval> {
         let signers = self.signers();
         let plan = memory.waiting.as_ref().and_then(|waiting| {
@@ -132,18 +132,18 @@ impl FleetPlane<'_> {
             };
             self.yes_to(&target, fleet, &signers, memory)
         });
-        let steps = memory.awaiting_steps().filter_map(|(name, step, _)| {
+        let of_assignments = memory.awaited().filter_map(|(name, digest, _)| {
             let name: ObjectName = name.parse().ok()?;
             let target = Target {
                 kind: TargetKind::WorkloadAssignment,
                 name: &name.name,
                 uid: self.wanted.fleet.existing.uids.get(&name)?,
-                digest: step.to_string(),
+                digest: digest.to_string(),
                 revision: "",
             };
             self.yes_to(&target, fleet, &signers, memory)
         });
-        plan.into_iter().chain(steps).collect()
+        plan.into_iter().chain(of_assignments).collect()
     }
 
     /// The last yes to one thing that waits.

@@ -231,7 +231,8 @@ impl Assembly {
         for mut desired in assembled.fleets {
             for assignment in &mut desired.assignments {
                 let key = (Kind::WorkloadAssignment, assignment.name.clone());
-                if self.tenant.problems.contains_key(&key) && assignment.force.is_in_force() {
+                if self.tenant.problems.contains_key(&key) && assignment.force.may_come_into_force()
+                {
                     assignment.force = Force::Frozen(FrozenBy::Invalid);
                 }
             }

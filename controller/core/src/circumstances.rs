@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::desired::{AssignmentIndex, Desired, Force, FrozenBy};
+use crate::desired::{Assignment, AssignmentIndex, Desired, Force, FrozenBy};
 use crate::digest::Digest;
 use crate::due::Wait;
 use crate::engine::{Engine, Kept, Verdict};
@@ -174,21 +174,29 @@ impl Circumstances {
         };
         let assignments = end.assignments_of(workload).iter().filter(would_move);
         assignments
-            .filter_map(|index| {
-                let assignment = end.desired().assignment(*index);
-                match assignment.force {
-                    Force::Frozen(FrozenBy::Suspend) => Some(Obstacle::Suspended),
-                    Force::Frozen(FrozenBy::Pause) => Some(Obstacle::Paused),
-                    Force::Frozen(FrozenBy::Requires) => Some(Obstacle::DependencyNotReady),
-                    Force::Frozen(FrozenBy::Invalid) => Some(Obstacle::Invalid),
-                    Force::Observing => Some(Obstacle::Observing),
-                    Force::InForce => {
-                        let progress = self.rollouts.get(&assignment.name)?;
-                        progress.rejected().map(|_| Obstacle::RolledBack)
-                    }
-                }
-            })
+            .flat_map(|index| self.of_one_not_in_force(end.desired().assignment(*index)))
             .collect()
+    }
+
+    fn of_one_not_in_force(&self, assignment: &Assignment) -> Vec<Obstacle> {
+        let one = match assignment.force {
+            Force::Frozen(FrozenBy::Requires) => {
+                let unmet = assignment.unmet.iter().cloned();
+                return unmet
+                    .map(|unmet| Obstacle::DependencyNotReady { unmet })
+                    .collect();
+            }
+            Force::Frozen(FrozenBy::Suspend) => Some(Obstacle::Suspended),
+            Force::Frozen(FrozenBy::Pause) => Some(Obstacle::Paused),
+            Force::Frozen(FrozenBy::Invalid) => Some(Obstacle::Invalid),
+            Force::Observing => Some(Obstacle::Observing),
+            Force::InForce => {
+                let progress = self.rollouts.get(&assignment.name);
+                let rejected = progress.and_then(Progress::rejected);
+                rejected.map(|_| Obstacle::RolledBack)
+            }
+        };
+        one.into_iter().collect()
     }
 
     /// Whether the device has yet to report where the site has it.

@@ -88,6 +88,7 @@ codes! {
     PilotGroupNeeded = 1217 Error "pilot enrolment has no group or no collection";
     SourceUrl = 1218 Error "the URL of a repository is none that can be fetched";
     OneReference = 1219 Error "a source follows no revision, or more than one";
+    RequiresForm = 1220 Error "a requirement has none of its forms";
 
     // Resources together.
     DuplicateName = 1301 Error "two resources have the same name";
@@ -141,6 +142,7 @@ codes! {
     NoSignIn = 2115 Error "a service offers no way to sign in that can be used";
     CertificateNotUsable = 2116 Error "a client certificate cannot be used";
     CredentialExpires = 2117 Warning "a credential expires soon";
+    RequirementNotReady = 2118 Warning "what an assignment requires is not ready";
 
     // Run time: repositories on other machines.
     GitUnreachable = 2201 Error "a git server cannot be reached";

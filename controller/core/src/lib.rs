@@ -29,6 +29,7 @@ pub mod inventory;
 pub mod last_pass;
 pub mod obstacle;
 pub mod plan;
+pub mod requirement;
 pub mod resource;
 pub mod rollout;
 pub mod rules;

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+use crate::requirement::Unmet;
 
 /// Something that keeps devices where they are, for now. Of several, the one that comes first here is
 /// the reason; the others would stand in the way after it.
@@ -40,8 +41,11 @@ pub enum Obstacle {
     SiteUnread,
     /// The assignment is wrong by itself or beside others.
     Invalid,
-    /// What the assignment requires is not ready.
-    DependencyNotReady,
+    /// Something that the assignment requires is not ready.
+    DependencyNotReady {
+        /// What, and what it lacks.
+        unmet: Unmet,
+    },
     /// `suspend: true` on the assignment.
     Suspended,
     /// A person has paused the assignment.
@@ -126,7 +130,7 @@ impl Obstacle {
             Self::Frozen { .. } => (4, "Frozen"),
             Self::SiteUnread => (5, "SiteUnread"),
             Self::Invalid => (6, "Invalid"),
-            Self::DependencyNotReady => (7, "DependencyNotReady"),
+            Self::DependencyNotReady { .. } => (7, "DependencyNotReady"),
             Self::Suspended => (8, "Suspended"),
             Self::Paused => (9, "Paused"),
             Self::Observing => (10, "Observing"),
@@ -164,7 +168,7 @@ impl Obstacle {
                 WayOn::Estate
             }
             Self::Invalid => person("mend it: its status says what is wrong"),
-            Self::DependencyNotReady => person("see to what it requires, or take `requires` out"),
+            Self::DependencyNotReady { unmet } => unmet.way_on(),
             Self::Suspended => person("`suspend: false` in git"),
             Self::Paused => person("diarchy resume the assignment"),
             Self::Observing => person("`mode: Enforce` on the assignment"),
@@ -213,7 +217,9 @@ impl fmt::Display for Obstacle {
             Self::Frozen { name, until } => write!(f, "freeze `{name}` lasts until {until}"),
             Self::SiteUnread => f.write_str("the site's collections could not be read"),
             Self::Invalid => f.write_str("the assignment is wrong and stands still"),
-            Self::DependencyNotReady => f.write_str("what the assignment requires is not ready"),
+            Self::DependencyNotReady { unmet } => {
+                write!(f, "what the assignment requires is not ready: {unmet}")
+            }
             Self::Suspended => f.write_str("git suspends the assignment"),
             Self::Paused => f.write_str("a person paused the assignment"),
             Self::Observing => f.write_str("the assignment only watches"),

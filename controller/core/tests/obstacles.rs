@@ -18,6 +18,7 @@ use diarchy_core::due::Wait;
 use diarchy_core::duration::Span;
 use diarchy_core::engine::Engine;
 use diarchy_core::obstacle::{Obstacle, WayOn};
+use diarchy_core::requirement::{Lack, Unmet};
 use diarchy_core::resource::ObjectName;
 use diarchy_core::rollout::{Heeded, Progress, Stage, StopReason, step_digest};
 use diarchy_core::workload::{Authority, Workload};
@@ -42,6 +43,14 @@ fn obstacles(desired: &Desired, circumstances: &Circumstances, is_admitted: bool
     let inventory = one().inventory();
     let engine = Engine::new(desired, &inventory, now());
     circumstances.obstacles(&engine, (0, WORKLOAD), &|_| is_admitted)
+}
+
+fn not_ready() -> Obstacle {
+    let unmet = Unmet {
+        what: "UpdateRing broad".to_owned(),
+        lack: Lack::NotCarriedOut,
+    };
+    Obstacle::DependencyNotReady { unmet }
 }
 
 fn digest() -> Digest {
@@ -152,14 +161,14 @@ fn who_would_ask_and_may_not_is_told() {
         (Force::Frozen(FrozenBy::Suspend), Obstacle::Suspended),
         (Force::Frozen(FrozenBy::Pause), Obstacle::Paused),
         (Force::Frozen(FrozenBy::Invalid), Obstacle::Invalid),
-        (
-            Force::Frozen(FrozenBy::Requires),
-            Obstacle::DependencyNotReady,
-        ),
+        (Force::Frozen(FrozenBy::Requires), not_ready()),
         (Force::Observing, Obstacle::Observing),
     ] {
         let mut desired = one().desired();
         desired.assignments[0].force = force;
+        if let Obstacle::DependencyNotReady { unmet } = &obstacle {
+            desired.assignments[0].unmet = vec![unmet.clone()];
+        }
         let found = obstacles(&desired, &Circumstances::default(), true);
         assert_eq!(found, [obstacle], "{force:?}");
     }
@@ -194,7 +203,7 @@ fn each_has_a_way_on() {
         },
         Obstacle::SiteUnread,
         Obstacle::Invalid,
-        Obstacle::DependencyNotReady,
+        not_ready(),
         Obstacle::Suspended,
         Obstacle::Paused,
         Obstacle::Observing,

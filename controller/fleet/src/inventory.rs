@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_clock::Clock;
+use diarchy_core::requirement::{Found, IntuneObject};
 use futures::FutureExt;
 use futures::future::{join, join4, join5};
 use jiff::{SignedDuration, Timestamp};
@@ -47,6 +48,8 @@ pub struct InventoryRequest {
     pub collections: Wanted<CollectionId>,
     /// Entra groups, by object id.
     pub groups: Wanted<String>,
+    /// Objects of Intune that something requires.
+    pub required: BTreeSet<IntuneObject>,
     /// The fleet's pilots.
     pub state: StateRequest,
 }
@@ -66,6 +69,9 @@ pub struct GraphReading {
     pub users: Reading<Listing<User>>,
     /// The members of the groups asked for.
     pub groups: Reading<BTreeMap<String, Vec<Member>>>,
+    /// The objects of Intune asked for: each is there, is not, or says why it could not be read. That is
+    /// no failure of an inventory: whoever requires one says so.
+    pub required: BTreeMap<IntuneObject, Found>,
 }
 
 /// What the site said.
@@ -141,6 +147,7 @@ impl Readings {
             devices,
             users,
             groups,
+            required: _,
         } = &self.graph;
         let SiteReading {
             sites,
@@ -213,7 +220,7 @@ impl Estate {
     pub async fn read(&self, request: &InventoryRequest) -> Readings {
         let began = self.clock.now();
         let (graph, site) = join(
-            read_graph(&self.graph, &request.groups).boxed(),
+            read_graph(&self.graph, request).boxed(),
             read_site(&self.site, request).boxed(),
         )
         .await;
@@ -226,17 +233,22 @@ impl Estate {
     }
 }
 
-async fn read_graph(graph: &GraphClient, wanted: &Wanted<String>) -> GraphReading {
+async fn read_graph(graph: &GraphClient, request: &InventoryRequest) -> GraphReading {
     let groups = async {
-        let ids = match wanted {
+        let ids = match &request.groups {
             Wanted::Only(ids) => ids.iter().cloned().collect(),
             Wanted::All => graph.group_ids().await?,
         };
         graph.memberships(ids).await
     };
     let directory = join4(graph.devices(), graph.users(), groups, graph.organization());
-    let (managed_devices, eligible_devices, (devices, users, groups, organization)) =
-        futures::join!(graph.managed_devices(), graph.eligible_devices(), directory);
+    let (managed_devices, eligible_devices, directory, required) = futures::join!(
+        graph.managed_devices(),
+        graph.eligible_devices(),
+        directory,
+        graph.required(&request.required)
+    );
+    let (devices, users, groups, organization) = directory;
     GraphReading {
         managed_devices,
         eligible_devices,
@@ -244,6 +256,7 @@ async fn read_graph(graph: &GraphClient, wanted: &Wanted<String>) -> GraphReadin
         devices,
         users,
         groups,
+        required,
     }
 }
 

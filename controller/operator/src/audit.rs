@@ -158,6 +158,17 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         why: Option<String>,
     },
+    /// A person has attested what no service tells.
+    Attested {
+        /// The assignment that requires it.
+        assignment: String,
+        /// What is attested.
+        text: String,
+        /// The digest that was approved.
+        digest: String,
+        /// Who.
+        approver: String,
+    },
     /// A person said yes.
     Approved {
         /// To what.

@@ -18,7 +18,7 @@ pub fn pull(
             continue;
         }
         frozen.insert(assignment.name.clone());
-        if assignment.force.is_in_force() || assignment.force == Force::Observing {
+        if assignment.force.may_come_into_force() || assignment.force == Force::Observing {
             assignment.force = Force::Frozen(FrozenBy::Pause);
         }
     }

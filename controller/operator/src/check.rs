@@ -4,11 +4,14 @@
 //! the policy names, clocks, and what ends soon. Whether the site lets its collections be changed is
 //! known only by changing them, so it is not said.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use diarchy_clock::Clock;
 use diarchy_core::code::Code;
 use diarchy_core::desired::Desired;
+use diarchy_core::requirement::{Known, Lack, Unmet};
+use diarchy_core::rollout::{Rollouts, Said};
 use diarchy_core::workload::Staged;
 use diarchy_fleet::graph::application::CLIENT_SECRET;
 use diarchy_fleet::graph::directory::MdmAuthority;
@@ -138,6 +141,7 @@ pub async fn fleet(fleet: &LoadedFleet, connect: &dyn Connect, clock: &Clock) ->
     checks.extend(requests("Microsoft Graph", &graph));
     checks.extend(client_secret(estate, &graph, now).await);
     checks.extend(tenant(estate, &graph).await);
+    checks.extend(required(&fleet.desired, estate, &graph).await);
     checks.extend(requests("AdminService", &site));
     checks.extend(hierarchy(fleet, estate, &site).await);
     checks
@@ -240,6 +244,51 @@ async fn tenant(estate: &Estate, graph: &Preflight) -> Option<Check> {
             "set the MDM authority of the tenant to Intune",
         ),
     })
+}
+
+/// Whether the objects of Intune that assignments require are ready. What a person attests, only a loop
+/// knows.
+async fn required(desired: &Desired, estate: &Estate, graph: &Preflight) -> Vec<Check> {
+    let wanted = gather::request(desired).required;
+    if wanted.is_empty() || graph.probes.iter().all(|probe| probe.failure.is_some()) {
+        return Vec::new();
+    }
+    let found = estate.graph.required(&wanted).await;
+    let judged = desired.with_requirements(&Known {
+        objects: &found,
+        uids: &BTreeMap::new(),
+        is_attested: &|_| false,
+        rollouts: &Rollouts::new(),
+        said: &Said::new(),
+    });
+    let unmet = judged.assignments.iter().flat_map(|assignment| {
+        let unmet = assignment.unmet.iter();
+        unmet.map(move |unmet| (&assignment.name.name, unmet))
+    });
+    let mut checks: Vec<Check> = unmet
+        .filter_map(|(name, unmet)| unready(name, unmet))
+        .collect();
+    if checks.is_empty() {
+        let found = format!("all {} objects that are required are ready", wanted.len());
+        checks.push(Check::well("Required of Intune", found));
+    }
+    checks
+}
+
+fn unready(assignment: &str, unmet: &Unmet) -> Option<Check> {
+    let (state, code) = match unmet.lack {
+        Lack::NotCarriedOut | Lack::NotLookedAt | Lack::NotAttested { .. } => return None,
+        Lack::Forbidden { .. } => (CheckState::Failed, Code::EstateForbidden),
+        Lack::Unread { .. } => (CheckState::Failed, Code::EstateAnswer),
+        Lack::NotFound
+        | Lack::OtherType { .. }
+        | Lack::NotAssigned { .. }
+        | Lack::Excluded { .. }
+        | Lack::InBetaOnly => (CheckState::Notice, Code::RequirementNotReady),
+    };
+    let what = format!("Required by {assignment}");
+    let remedy = unmet.way_on().to_string();
+    Some(Check::not_well(state, what, code, unmet, remedy))
 }
 
 /// Whether the site is the one that is meant, who has claimed the fleet, and the pilot collections.

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::context::{Decided, Revision};
 use crate::memory::{FleetMemory, Sizes};
-use crate::people::{Notes, People};
+use crate::people::People;
 use crate::rollouts::{self, Outlook};
 use crate::site_rules::SiteRules;
 use crate::store::GivenApproval;
@@ -64,22 +64,6 @@ pub struct Sight {
 }
 
 impl<'a> Basis<'a> {
-    /// What people are asked, and have said.
-    pub const fn people(&self) -> People<'a> {
-        People {
-            fleet: &self.desired.fleet,
-            revision: self.revision,
-            installation: self.installation,
-            approvals: self.approvals,
-            approves: self.approves,
-            now: self.at,
-            notes: Notes {
-                entries: Vec::new(),
-                given: Vec::new(),
-            },
-        }
-    }
-
     /// What comes of it.
     pub fn decide(&self, memory: &mut FleetMemory, people: &mut People<'_>) -> Decided<'a> {
         let (desired, inventory, sight) = (self.desired, self.inventory, self.sight);

@@ -108,7 +108,7 @@ impl FleetLoop {
         let run = pass.run(memory, &approvals, &statuses, &mut connected.lever);
         let made = Box::pin(run).await;
         self.connected = Some(connected);
-        let (report, considered) = made?;
+        let (report, considered, judged) = made?;
         self.has_looked |= report.has_read_rules;
         self.looked = Some(considered.at);
         Ok(Passed {
@@ -121,7 +121,7 @@ impl FleetLoop {
                 history: considered.history,
                 at: considered.at,
                 revision: revision.shown.to_owned(),
-                desired,
+                desired: judged,
             },
         })
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_core::desired::Desired;
+use diarchy_core::requirement::IntuneObject;
 use diarchy_core::selector::{Key, Requirement, Selector, SetKey, Test};
 use diarchy_core::workload::{Slider, Staged, Workload};
 use diarchy_fleet::inventory::{InventoryRequest, Wanted};
@@ -36,11 +37,21 @@ pub fn request(desired: &Desired) -> InventoryRequest {
             Wanted::Only(ids.iter().filter_map(|id| collection(id)).collect())
         }),
         groups: named(SetKey::EntraGroup).map_or(Wanted::All, Wanted::Only),
+        required: required(desired),
         state: StateRequest {
             fleet: desired.fleet.name.clone(),
             pilots: pilots(desired),
         },
     }
+}
+
+/// The objects that assignments require, as far as the fleet lets them be read.
+fn required(desired: &Desired) -> BTreeSet<IntuneObject> {
+    let objects = desired.required_objects();
+    objects
+        .filter(|object| desired.beta || !object.of.in_beta_only)
+        .cloned()
+        .collect()
 }
 
 fn selectors(desired: &Desired) -> impl Iterator<Item = &Selector> {

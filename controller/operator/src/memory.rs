@@ -15,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::footprint::Footprint;
+use crate::requirements::Attestation;
 use crate::revert::LastGood;
 use crate::store::GivenApproval;
 
@@ -37,6 +38,9 @@ pub struct FleetMemory {
     pub accepted: Option<Accepted>,
     /// What people have approved and is not past yet.
     pub approved: Vec<Approved>,
+    /// By digest, what people are asked to attest, and have attested.
+    #[serde(default)]
+    pub attestations: BTreeMap<Digest, Attestation>,
     /// By id, approvals that were taken and may be met again until they expire.
     #[serde(default)]
     pub spent: BTreeMap<String, Timestamp>,
@@ -332,10 +336,22 @@ impl FleetMemory {
             .collect();
     }
 
-    /// The steps whose end a person must approve: by assignment, the digest, and since when it waits.
-    pub fn awaiting_steps(&self) -> impl Iterator<Item = (&String, Digest, Timestamp)> {
-        self.rollouts
-            .iter()
-            .filter_map(|(name, progress)| Some((name, progress.awaits()?, progress.stage.since())))
+    /// What assignments wait for a person for: by assignment, the digest of a step that must be approved
+    /// or of a text that must be attested, and since when it waits.
+    pub fn awaited(&self) -> impl Iterator<Item = (&String, Digest, Timestamp)> {
+        let steps = self.rollouts.iter();
+        let steps = steps.filter_map(|(name, progress)| {
+            Some((name, progress.awaits()?, progress.stage.since()))
+        });
+        let asked = self.attestations.iter();
+        let asked = asked.filter(|(_, one)| one.given.is_none());
+        steps.chain(asked.map(|(digest, one)| (&one.assignment, *digest, one.since)))
+    }
+
+    /// Whether a person has attested what has this digest.
+    #[must_use]
+    pub fn has_attested(&self, digest: &Digest) -> bool {
+        let known = self.attestations.get(digest);
+        known.is_some_and(|one| one.given.is_some())
     }
 }

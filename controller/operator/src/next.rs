@@ -11,6 +11,7 @@ use diarchy_core::due::{Brakes, Due, due};
 use diarchy_core::engine::Engine;
 use diarchy_core::inventory::Device;
 use diarchy_core::plan::Plan;
+use diarchy_core::requirement::{Found, IntuneObject};
 use diarchy_core::resource::ObjectName;
 use diarchy_core::rules::RulesUnderWay;
 use diarchy_core::steps::steps;
@@ -19,6 +20,7 @@ use jiff::SignedDuration;
 use crate::error::OperatorError;
 use crate::hold::{Hold, shrink};
 use crate::memory::{FleetMemory, Sizes};
+use crate::requirements;
 use crate::revert::{self, Existing};
 use crate::rollouts::{self, Outlook};
 use crate::store::Store;
@@ -29,8 +31,8 @@ use crate::write::{self, was_sent};
 pub struct Remembered {
     memory: FleetMemory,
     existing: Existing,
-    /// The digests of steps that people have approved and the loop has not seen yet.
-    approved_steps: BTreeSet<String>,
+    /// The digests of steps and texts that people have approved and the loop has not seen yet.
+    said_yes: BTreeSet<String>,
 }
 
 /// What the next pass would do.
@@ -59,9 +61,8 @@ impl Remembered {
             said: store.acts()?,
             ..Existing::default()
         };
-        let approved_steps = store.approved_steps(&memory)?;
-        let approved_steps = approved_steps.into_iter().map(|given| given.digest);
-        let approved_steps = approved_steps.collect();
+        let said_yes = store.said_yes(&memory)?;
+        let said_yes = said_yes.into_iter().map(|given| given.digest).collect();
         if let Some(waiting) = &memory.waiting {
             // A yes that the loop has not seen yet counts in its next pass.
             let given = store.approval(&waiting.digest.to_string(), &waiting.revision)?;
@@ -73,7 +74,7 @@ impl Remembered {
         Ok(Self {
             memory,
             existing,
-            approved_steps,
+            said_yes,
         })
     }
 
@@ -83,7 +84,7 @@ impl Remembered {
         Self {
             memory,
             existing,
-            approved_steps: BTreeSet::new(),
+            said_yes: BTreeSet::new(),
         }
     }
 
@@ -110,6 +111,18 @@ impl Remembered {
         revert::with_stand_ins(desired, &self.existing.uids, &self.memory).0
     }
 
+    /// The same, with assignments in force as far as what they require is ready by what was `found`.
+    #[must_use]
+    pub fn with_requirements(
+        &self,
+        desired: &Desired,
+        found: &BTreeMap<IntuneObject, Found>,
+    ) -> Desired {
+        let Existing { uids, said, .. } = &self.existing;
+        let is_attested = |digest: &Digest| self.said_yes.contains(&digest.to_string());
+        requirements::judge(desired, found, uids, said, &self.memory, &is_attested)
+    }
+
     /// What the next pass would do for `revision` with these `devices`, which `engine` judges.
     #[must_use]
     pub fn next_pass<'a>(
@@ -125,7 +138,7 @@ impl Remembered {
             last: None,
             interval: SignedDuration::ZERO,
         };
-        let is_approved = |step: &Digest| self.approved_steps.contains(&step.to_string());
+        let is_approved = |step: &Digest| self.said_yes.contains(&step.to_string());
         let contradicted = memory.contradicted.keys().copied().collect();
         let decision = rollouts::foresee(
             engine,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use diarchy_core::circumstances::Circumstances;
-use diarchy_core::desired::AssignmentIndex;
+use diarchy_core::desired::{AssignmentIndex, Desired};
 use diarchy_core::due::Due;
 use diarchy_core::engine::Admitted;
 use diarchy_core::history::History;
@@ -29,6 +29,7 @@ use crate::memory::{FleetMemory, Sizes};
 use crate::people::{Notes, People};
 use crate::record::{self, Inputs};
 use crate::report::FleetReport;
+use crate::requirements;
 use crate::revert;
 use crate::site_rules::SiteRules;
 use crate::store::GivenApproval;
@@ -58,7 +59,8 @@ struct Seen {
 }
 
 impl<P: ControlPlane> FleetPass<'_, P> {
-    /// Reads, decides, writes, reports. Gives what it has decided from, too.
+    /// Reads, decides, writes, reports. Gives what it has decided from, too, and what git asks as far as
+    /// what that requires is ready.
     ///
     /// # Errors
     ///
@@ -70,10 +72,36 @@ impl<P: ControlPlane> FleetPass<'_, P> {
         approvals: &[GivenApproval],
         statuses: &Statuses,
         lever: &mut LeverMemory,
-    ) -> Result<(FleetReport, Considered), OperatorError> {
-        let desired = self.desired;
+    ) -> Result<(FleetReport, Considered, Desired), OperatorError> {
         let before = memory.clone();
-        let readings = self.estate.read(&gather::request(desired)).await;
+        let readings = self.estate.read(&gather::request(self.desired)).await;
+        let mut people = self.people(approvals);
+        requirements::attest(self.desired, self.uids, &mut memory, &mut people);
+        let found = &readings.graph.required;
+        let said = self.outlook.said;
+        let desired =
+            requirements::judge(self.desired, found, self.uids, said, &memory, &|_| false);
+        let judged = FleetPass {
+            desired: &desired,
+            ..*self
+        };
+        let remembered = (before, memory);
+        let run = judged.go_on(remembered, readings, people, statuses, lever);
+        let (report, considered) = run.await?;
+        Ok((report, considered, desired))
+    }
+
+    /// The same, once it is known what is ready. `remembered` is what was remembered before the pass, and
+    /// what is now.
+    async fn go_on(
+        &self,
+        remembered: (FleetMemory, FleetMemory),
+        readings: Readings,
+        mut people: People<'_>,
+        statuses: &Statuses,
+        lever: &mut LeverMemory,
+    ) -> Result<(FleetReport, Considered), OperatorError> {
+        let (before, mut memory) = remembered;
         let rules = match &readings.site.state {
             Ok(state) => {
                 revert::forget(state, &mut memory);
@@ -88,8 +116,7 @@ impl<P: ControlPlane> FleetPass<'_, P> {
         let for_record = self.recorder.map(|_| devices.clone());
         let inventory = Inventory::new(devices).map_err(|error| self.impossible(&error))?;
         let sight = sight(&readings, sizes, shown.contradicted(), rules);
-        let basis = self.basis(&inventory, &sight, approvals);
-        let mut people = basis.people();
+        let basis = self.basis(&inventory, &sight, &people);
         if readings.site.state.is_ok() {
             self.compare(&inventory, &sight.rules, &mut memory, &mut people);
         }
@@ -273,21 +300,33 @@ impl<P: ControlPlane> FleetPass<'_, P> {
         summary::Shown::new(desired, devices, scheduled, &in_flight)
     }
 
+    fn people<'b>(&'b self, approvals: &'b [GivenApproval]) -> People<'b> {
+        People {
+            fleet: &self.desired.fleet,
+            revision: self.revision,
+            installation: self.installation,
+            approvals,
+            approves: self.approve,
+            now: self.clock.now(),
+            notes: Notes::default(),
+        }
+    }
+
     /// What is decided from.
     fn basis<'b>(
         &'b self,
         inventory: &'b Inventory,
         sight: &'b Sight,
-        approvals: &'b [GivenApproval],
+        people: &People<'b>,
     ) -> Basis<'b> {
         Basis {
             desired: self.desired,
             inventory,
-            at: self.clock.now(),
+            at: people.now,
             revision: self.revision,
             installation: self.installation,
             approves: self.approve,
-            approvals,
+            approvals: people.approvals,
             outlook: self.outlook,
             uids: self.uids,
             sight,

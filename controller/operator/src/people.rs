@@ -21,7 +21,7 @@ pub struct People<'a> {
     pub revision: Revision<'a>,
     /// The id of this installation.
     pub installation: &'a str,
-    /// The yes to what waited when the pass began: plans and steps.
+    /// The yes to what waited when the pass began: plans, steps, and texts to attest.
     pub approvals: &'a [GivenApproval],
     /// Whether what waits is approved as it arises.
     pub approves: bool,
@@ -54,9 +54,9 @@ impl People<'_> {
         }
     }
 
-    /// The yes that counts for the step with this digest, if there is one.
-    pub fn approval_of(&self, step: &Digest) -> Option<GivenApproval> {
-        let digest = step.to_string();
+    /// The yes that counts for the step, or the text, with this digest, if there is one.
+    pub fn approval_of(&self, digest: &Digest) -> Option<GivenApproval> {
+        let digest = digest.to_string();
         let given = self.approvals.iter().find(|given| {
             given.digest == digest && self.now < counts_until(given.at, given.expires)
         });

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use diarchy_core::inference;
 use diarchy_core::inventory::Device;
+use diarchy_core::requirement::{Found, IntuneObject};
 use diarchy_core::resource::ObjectName;
 use diarchy_fleet::inventory::{Estate, Readings};
 use diarchy_fleet::join::{JoinOptions, join};
@@ -14,15 +15,26 @@ use crate::gather;
 use crate::memory::FleetMemory;
 use crate::next::Remembered;
 
-/// A fleet's devices as both services know them, and what could not be read.
+/// A fleet as both services know it.
+#[derive(Debug)]
+pub struct FleetRead {
+    /// Its devices.
+    pub devices: Vec<Device>,
+    /// What could not be read.
+    pub problems: Vec<String>,
+    /// The objects of Intune that its assignments require.
+    pub required: BTreeMap<IntuneObject, Found>,
+}
+
+/// A fleet's devices as both services know them, and what its assignments require.
 ///
 /// `remembered` is what the loop knows; without, an owned collection is taken to be that of the
 /// assignment that it names, and every report to be newer than every write.
-pub async fn read_devices(
+pub async fn read_fleet(
     fleet: &LoadedFleet,
     estate: &Estate,
     remembered: Option<&Remembered>,
-) -> (Vec<Device>, Vec<String>) {
+) -> FleetRead {
     let desired = &fleet.desired;
     let request = gather::request(desired);
     let readings = estate.read(&request).await;
@@ -53,10 +65,15 @@ pub async fn read_devices(
         inference::infer_enrolled_first(policy, &mut devices, &in_flight);
     }
     let problems = [readings.failures(), readings.lacking()].concat();
-    let problems = problems
+    let problems: Vec<String> = problems
         .iter()
-        .map(|error| format!("{}: {error}", error.code()));
-    (devices, problems.collect())
+        .map(|error| format!("{}: {error}", error.code()))
+        .collect();
+    FleetRead {
+        devices,
+        problems,
+        required: readings.graph.required,
+    }
 }
 
 fn named_at_the_site(readings: &Readings) -> BTreeMap<ObjectName, String> {

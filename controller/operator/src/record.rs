@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::context::{Decided, Revision};
 use crate::decide::{Basis, Sight};
 use crate::memory::FleetMemory;
+use crate::people::{Notes, People};
 use crate::rollouts::Outlook;
 use crate::shards;
 use crate::store::GivenApproval;
@@ -154,7 +155,15 @@ impl Inputs {
             sight: &self.sight,
         };
         let mut memory = self.memory.clone();
-        let mut people = basis.people();
+        let mut people = People {
+            fleet: &self.desired.fleet,
+            revision: basis.revision,
+            installation: &self.installation,
+            approvals: &self.approvals,
+            approves: self.approves,
+            now: self.at,
+            notes: Notes::default(),
+        };
         let decided = basis.decide(&mut memory, &mut people);
         let due = self.sight.due(&decided, &mut memory);
         outcome(&decided, &due, &memory).map_err(|error| ReplayError::Unreadable(error.to_string()))

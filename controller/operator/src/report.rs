@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use diarchy_core::convergence::WorkloadConvergence;
 use diarchy_core::drift::{Drift, DriftKind};
+use diarchy_core::requirement::Unmet;
 use diarchy_core::resource::ObjectName;
 use diarchy_core::rollout::{Counts, Phase};
 use diarchy_core::tally::{EnrollmentTally, WorkloadTally};
@@ -33,6 +34,8 @@ pub struct FleetReport {
     pub waiting: Option<WaitingReport>,
     /// How far the rollouts of assignments in force are.
     pub rollouts: Vec<RolloutReport>,
+    /// What assignments wait for that they require.
+    pub unmet: Vec<UnmetReport>,
     /// Why nothing was written in this pass.
     pub stopped: Option<String>,
     /// What a person has to do at the console.
@@ -114,6 +117,17 @@ pub struct DriftingDevice {
     pub drift: Drift,
 }
 
+/// What one assignment waits for that it requires.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UnmetReport {
+    /// The assignment.
+    pub assignment: ObjectName,
+    /// What it is, and what it lacks.
+    #[serde(flatten)]
+    pub unmet: Unmet,
+}
+
 /// How far one rollout is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -139,12 +153,14 @@ pub struct RolloutReport {
 }
 
 impl FleetReport {
-    /// Whether every rollout is complete, every online device is observed where it should be, and
+    /// Whether nothing is required that is not ready, every rollout is complete, every online device is observed where it should be, and
     /// nothing is left to do.
     #[must_use]
     pub fn is_converged(&self) -> bool {
         let mut rollouts = self.rollouts.iter();
-        self.is_at_rest() && rollouts.all(|rollout| rollout.phase == Phase::Complete)
+        self.is_at_rest()
+            && self.unmet.is_empty()
+            && rollouts.all(|rollout| rollout.phase == Phase::Complete)
     }
 
     /// Whether nothing more happens by itself, since rollouts have halted or gone back. Where one has

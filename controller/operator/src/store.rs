@@ -291,8 +291,8 @@ impl Store {
             {
                 return Ok(Some(waiting.revision.clone()));
             }
-            let mut steps = memory.awaiting_steps();
-            if steps.any(|(_, step, _)| step.to_string() == digest) {
+            let mut awaited = memory.awaited();
+            if awaited.any(|(_, one, _)| one.to_string() == digest) {
                 return Ok(Some(ANY_REVISION.to_owned()));
             }
         }
@@ -350,18 +350,15 @@ impl Store {
         }))
     }
 
-    /// The yes of people to the steps of rollouts that wait for it by `memory`.
+    /// The yes of people to the steps of rollouts and the texts that wait for it by `memory`.
     ///
     /// # Errors
     ///
     /// [`OperatorError::State`]
-    pub fn approved_steps(
-        &self,
-        memory: &FleetMemory,
-    ) -> Result<Vec<GivenApproval>, OperatorError> {
+    pub fn said_yes(&self, memory: &FleetMemory) -> Result<Vec<GivenApproval>, OperatorError> {
         let mut approved = Vec::new();
-        for (_, step, since) in memory.awaiting_steps() {
-            let given = self.approval(&step.to_string(), ANY_REVISION)?;
+        for (_, digest, since) in memory.awaited() {
+            let given = self.approval(&digest.to_string(), ANY_REVISION)?;
             approved.extend(given.filter(|given| given.at >= since));
         }
         Ok(approved)
@@ -540,7 +537,7 @@ impl ControlPlane for Store {
                 .filter(|given| given.at >= waiting.since),
             None => None,
         };
-        let mut approvals = self.approved_steps(&memory)?;
+        let mut approvals = self.said_yes(&memory)?;
         approvals.extend(plan);
         Ok(Loaded {
             installation: self.installation()?,

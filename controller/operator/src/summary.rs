@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_core::code::Code;
 use diarchy_core::convergence::{UnderWay, converge};
-use diarchy_core::desired::{AutomaticEnrollment, Desired, Policy};
+use diarchy_core::desired::{AutomaticEnrollment, Desired, Force, FrozenBy, Policy};
 use diarchy_core::engine::{Engine, Verdict};
 use diarchy_core::fact::Fact;
 use diarchy_core::inference::{self, ShownSlider};
@@ -24,7 +24,7 @@ use crate::audit::{Entry, Event};
 use crate::context::{Decided, FleetPass};
 use crate::drift;
 use crate::memory::{FleetMemory, Waiting};
-use crate::report::{FleetReport, RolloutReport, WaitingReport};
+use crate::report::{FleetReport, RolloutReport, UnmetReport, WaitingReport};
 use crate::write::Written;
 
 /// Where devices show the sliders to stand, and how many a slider in its place would move.
@@ -221,6 +221,7 @@ pub fn report<P>(
             .collect(),
         waiting: memory.waiting.as_ref().map(waiting_report),
         rollouts: rollouts(decided, memory),
+        unmet: unmet(engine.desired()),
         stopped: decided.hold.as_ref().map(ToString::to_string),
         manual_steps: manual_steps(engine.desired(), readings, shown),
         problems,
@@ -241,6 +242,20 @@ pub fn report<P>(
         .flatten()
         .max(),
     }
+}
+
+/// What assignments wait for that they require.
+fn unmet(desired: &Desired) -> Vec<UnmetReport> {
+    let assignments = desired.assignments.iter();
+    let waiting = assignments.filter(|one| one.force == Force::Frozen(FrozenBy::Requires));
+    waiting
+        .flat_map(|one| {
+            one.unmet.iter().map(|unmet| UnmetReport {
+                assignment: one.name.clone(),
+                unmet: unmet.clone(),
+            })
+        })
+        .collect()
 }
 
 /// How far the rollouts of assignments in force are.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::setup::{Setup, Slider, Workload};
+use crate::setup::{IntuneObject, Setup, Slider, Workload};
 
 /// One act of a person. Devices are named by their number, collections by their id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +59,15 @@ pub enum Act {
     /// where it has them: as the site's people would for a repository that asks for more.
     Prepare {
         setup: Box<Setup>,
+    },
+    /// Makes something in Intune, or changes it.
+    PutIntuneObject {
+        object: IntuneObject,
+    },
+    /// Deletes something in Intune, if it is there.
+    DeleteIntuneObject {
+        collection: String,
+        id: String,
     },
     /// Puts another collection onto a workload's Staging tab.
     StagePilot {

@@ -108,6 +108,11 @@ impl Control {
         self.shared.core().credentials.reads_applications = true;
     }
 
+    /// Lets the application read policies, profiles and apps of Intune, or not.
+    pub fn grant_reading_intune_objects(&self, granted: bool) {
+        self.shared.core().credentials.reads_intune_objects = granted;
+    }
+
     /// Has the application take assertions that the key of a certificate signs; whether it is one.
     pub fn register_certificate(&self, pem: &str) -> bool {
         let known = Known::read(pem);

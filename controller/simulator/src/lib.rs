@@ -49,8 +49,8 @@ pub use judge::{Finding, Verdict, judge};
 pub use log::{Cause, Effect, Entry, LogError, read_log};
 pub use mishap::{InvalidMishap, Mishap, MishapKind};
 pub use setup::{
-    BadRule, Behaviour, ClientIdentifier, KeyLookup, Latency, Limits, Options, Setup, Slider,
-    SliderSetup, Span, UnknownWorkload, Workload,
+    BadRule, Behaviour, ClientIdentifier, IntuneAssignment, IntuneObject, IntuneTarget, KeyLookup,
+    Latency, Limits, Options, Setup, Slider, SliderSetup, Span, UnknownWorkload, Workload,
 };
 pub use sign_in::{SignIn, SignIns};
 pub use site::rules::RuleKey;

@@ -103,6 +103,47 @@ pub struct SliderSetup {
     pub pilot_collection: Option<String>,
 }
 
+/// Something in Intune that is assigned to people and devices: a policy, a profile, an app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IntuneObject {
+    /// Where Graph keeps it: `deviceManagement/deviceConfigurations`.
+    pub collection: String,
+    pub id: String,
+    pub name: String,
+    /// The type that an answer names; none where the collection has only one.
+    pub odata_type: Option<String>,
+    /// Whether v1.0 of Graph does not have it.
+    pub beta_only: bool,
+    pub assignments: Vec<IntuneAssignment>,
+}
+
+/// An assignment of something in Intune.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IntuneAssignment {
+    pub target: IntuneTarget,
+    /// `required`, `uninstall` and others, where the collection has such.
+    pub intent: Option<String>,
+}
+
+/// Whom something in Intune is assigned to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IntuneTarget {
+    /// An Entra group, by id.
+    Group(String),
+    ExcludedGroup(String),
+    AllDevices,
+    AllUsers,
+}
+
+impl From<IntuneTarget> for IntuneAssignment {
+    fn from(target: IntuneTarget) -> Self {
+        Self {
+            target,
+            intent: None,
+        }
+    }
+}
+
 /// What a person prepared at the site. Two worlds of the same setup are the same world.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setup {
@@ -123,6 +164,9 @@ pub struct Setup {
     pub entra_groups: Vec<String>,
     /// Ids of collections that exist, each with a query rule and members.
     pub collections: Vec<String>,
+    /// What is in Intune, unless the site is unprepared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub intune: Vec<IntuneObject>,
     /// What befalls devices after a move. A stored world keeps those that it began with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mishaps: Vec<Mishap>,
@@ -143,6 +187,7 @@ impl Setup {
             unprepared: false,
             entra_groups: Vec::new(),
             collections: Vec::new(),
+            intune: Vec::new(),
             mishaps: Vec::new(),
         }
     }

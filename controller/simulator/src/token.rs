@@ -46,6 +46,8 @@ pub(crate) struct Credentials {
     pub(crate) secret_until: Moment,
     /// Whether the application may read what it is itself, as few may.
     pub(crate) reads_applications: bool,
+    /// Whether it may read policies, profiles and apps of Intune.
+    pub(crate) reads_intune_objects: bool,
     pub(crate) certificates: Vec<Known>,
     pub(crate) federations: Vec<FederatedCredential>,
     /// How often somebody asked for a token, whatever came of it.
@@ -88,6 +90,7 @@ impl Credentials {
             // As secrets were made when they did not have to end.
             secret_until: moment(FAR),
             reads_applications: false,
+            reads_intune_objects: true,
             certificates: Vec::new(),
             federations: Vec::new(),
             asked: 0,

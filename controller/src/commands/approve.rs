@@ -10,7 +10,7 @@ use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::api::{ListParams, PostParams};
 use kube::core::DynamicObject;
 use kube::{Api, ResourceExt as _};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::arguments::Approve;
 use crate::cluster::{Connection, failed};
@@ -40,24 +40,37 @@ fn of_state(file: &std::path::Path, digest: Digest) -> Result<String, Failure> {
     let Some(revision) = store.waiting_revision(&digest)? else {
         return Err(Failure::from(OperatorError::NothingWaiting(digest)));
     };
+    // A step, or a text that is attested, is what its digest says, whatever the revision.
+    let told = if revision.is_empty() {
+        format!("Approved {digest}; the loop takes it in its next pass, within 24 hours.")
+    } else {
+        format!("Approved {digest}; it counts for 24 hours and for this revision.")
+    };
     store.approve(&GivenApproval {
-        digest: digest.clone(),
+        digest,
         revision,
         approver: approver(),
         at: state::now(&store)?,
         expires: None,
         id: None,
     })?;
-    Ok(format!(
-        "Approved {digest}; it counts for 24 hours and for this revision."
-    ))
+    Ok(told)
 }
 
-/// What has something waiting: its kind, and where its status has the digest.
-const WAITING: [(Kind, &str); 2] = [
-    (Kind::Fleet, "/status/waitingPlan/digest"),
-    (Kind::WorkloadAssignment, "/status/rollout/digest"),
+/// What has something waiting: its kind, and where its status has the digest, or a list of what has one.
+const WAITING: [(Kind, &str); 3] = [
+    (Kind::Fleet, "/status/waitingPlan"),
+    (Kind::WorkloadAssignment, "/status/rollout"),
+    (Kind::WorkloadAssignment, "/status/requires"),
 ];
+
+/// Whether `waiting`, which has a digest or is a list of what has one, is about `digest`.
+fn is_about(waiting: &Value, digest: &str) -> bool {
+    match waiting {
+        Value::Array(several) => several.iter().any(|one| is_about(one, digest)),
+        one => one["digest"] == digest,
+    }
+}
 
 /// Makes an Approval for the fleet, or the assignment, that waits for this digest.
 async fn of_cluster(arguments: &Approve, digest: Digest) -> Result<String, Failure> {
@@ -113,7 +126,7 @@ async fn waiting(
             objects.map_err(|error| failed(&format!("{kind}s cannot be listed"), &error))?;
         let waits = |object: &DynamicObject| {
             let found = object.data.pointer(place);
-            found.is_some_and(|found| found == digest)
+            found.is_some_and(|found| is_about(found, digest))
         };
         if let Some(object) = objects.into_iter().find(waits) {
             return Ok(Some((kind, object)));

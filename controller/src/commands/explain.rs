@@ -67,6 +67,7 @@ async fn of_repository(
     let remembered = devices::remembered(fleet, arguments.devices.state.as_deref())?;
     let read = devices::read(fleet, &arguments.devices, remembered.as_ref()).await?;
     let desired = sources::remembering(&fleet.desired, remembered.as_ref());
+    let desired = sources::as_far_as_ready(&desired, remembered.as_ref(), &read.required);
     let inventory = sources::columns(read.devices)?;
     let row = inventory.find(device)?;
     let engine = Engine::new(&desired, &inventory, read.now);
@@ -195,6 +196,11 @@ fn print_assignment(workload: Workload, trace: &AssignmentTrace) -> Result<(), F
         trace.priority,
         trace.force,
     ))?;
+    for unmet in &trace.unmet {
+        let text = format!("      requires: {unmet}");
+        show::line(&show::styled(show::NOTICE, show::printable(&text)))?;
+        show::line(&format!("        on: {}", unmet.way_on()))?;
+    }
     match &trace.group {
         Some(group) => print_group(group, 2, "group")?,
         None => show::line("      ? its group is missing, so nobody knows its members")?,

@@ -93,6 +93,8 @@ async fn of_repository(place: &str, arguments: &arguments::Plan) -> Result<Outco
         Some(old) => Cow::Owned(desired.after(old)),
         None => desired,
     };
+    let ready = |desired| sources::as_far_as_ready(desired, remembered.as_ref(), &read.required);
+    let (desired, old) = (ready(&desired), old.map(ready));
     let sizes = Sizes::of(&read.devices);
     let (inventory, now) = (sources::columns(read.devices)?, read.now);
     let engine = Engine::new(&desired, &inventory, now);
@@ -104,6 +106,7 @@ async fn of_repository(place: &str, arguments: &arguments::Plan) -> Result<Outco
         _ => Planned::new(engine),
     };
     let change = old
+        .as_ref()
         .zip(from.as_ref())
         .map(|(old, from)| planned.compared(old, from.revision.display.clone()));
     let report = Report {

@@ -1,9 +1,13 @@
 //! A simulated site that fits a repository, as a person would have prepared it.
 
+use std::collections::BTreeSet;
+
+use diarchy_core::desired::Desired;
+use diarchy_core::requirement::{IntuneObject, Requires};
 use diarchy_core::workload::{Slider, Workload};
 use diarchy_fleet::inventory::Wanted;
 use diarchy_git::LoadedFleet;
-use diarchy_simulator::{Limits, Mishap, MishapKind, Setup, SliderSetup};
+use diarchy_simulator::{IntuneTarget, Limits, Mishap, MishapKind, Setup, SliderSetup};
 
 use super::World;
 
@@ -32,6 +36,7 @@ pub fn setup(fleet: &LoadedFleet, world: &World) -> Setup {
             .clone_from(&policy.enrollment.pilot_collection);
     }
     let request = diarchy_operator::request(desired);
+    setup.intune = intune(desired);
     if let Wanted::Only(collections) = request.collections {
         setup.collections = collections.iter().map(ToString::to_string).collect();
     }
@@ -39,6 +44,36 @@ pub fn setup(fleet: &LoadedFleet, world: &World) -> Setup {
         setup.entra_groups = groups.into_iter().collect();
     }
     setup
+}
+
+/// What the assignments require of Intune, ready.
+fn intune(desired: &Desired) -> Vec<diarchy_simulator::IntuneObject> {
+    let wanted = |object: &IntuneObject| {
+        let requires = desired.assignments.iter().flat_map(|one| &one.requires);
+        let groups = requires.filter_map(|one| match one {
+            Requires::Intune {
+                object: of,
+                assigned_to,
+            } if of == object => assigned_to.clone(),
+            _ => None,
+        });
+        let groups: BTreeSet<String> = groups.collect();
+        groups
+    };
+    desired
+        .required_objects()
+        .map(|object| diarchy_simulator::IntuneObject {
+            collection: diarchy_fleet::graph::required::path(object.of.collection).to_owned(),
+            id: object.id.clone(),
+            name: format!("Prepared {}", object.of.name),
+            odata_type: object.of.is_derived.then(|| object.of.name.to_owned()),
+            beta_only: object.of.in_beta_only,
+            assignments: wanted(object)
+                .into_iter()
+                .map(|group| IntuneTarget::Group(group).into())
+                .collect(),
+        })
+        .collect()
 }
 
 /// The mishaps that nobody would ever see at such a site, and why.

@@ -304,21 +304,22 @@ pub(super) fn time_zone(
     zone
 }
 
-/// Judges a GUID.
+/// Judges the GUID of a tenant.
 pub(super) fn guid(findings: &mut Findings, path: &FieldPath, text: &Guid) {
+    let remedy = "write it like 7b1f2c1e-5a1d-4d6e-9a51-1f0f4b3f9a10; Entra's overview page shows it as \
+                  the tenant ID";
+    object_guid(findings, path, text, remedy);
+}
+
+/// Judges the GUID of something that `remedy` says where to find.
+pub(super) fn object_guid(findings: &mut Findings, path: &FieldPath, text: &Guid, remedy: &str) {
     let groups: Vec<&str> = text.as_str().split('-').collect();
     let is_guid = groups.len() == 5
         && groups.iter().zip([8, 4, 4, 4, 12]).all(|(group, length)| {
             group.len() == length && group.bytes().all(|b| b.is_ascii_hexdigit())
         });
     if !is_guid {
-        invalid(
-            findings,
-            path,
-            format!("`{text}` is no GUID"),
-            "write it like 7b1f2c1e-5a1d-4d6e-9a51-1f0f4b3f9a10; Entra's overview page shows it as \
-             the tenant ID",
-        );
+        invalid(findings, path, format!("`{text}` is no GUID"), remedy);
     }
 }
 

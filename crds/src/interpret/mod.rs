@@ -11,6 +11,7 @@ mod git_source;
 mod guardrails;
 mod limits;
 mod metadata;
+mod requires;
 mod rollout;
 mod selector;
 mod workload_assignment;

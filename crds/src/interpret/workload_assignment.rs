@@ -1,19 +1,18 @@
 //! `WorkloadAssignment` documents.
 
 use diarchy_core::code::Code;
-use diarchy_core::desired::{AssignmentSpec, Requires, Resources};
+use diarchy_core::desired::{AssignmentSpec, Resources};
 use diarchy_core::finding::{FieldPath, Finding, Origin};
 use diarchy_core::resource::Kind;
 use diarchy_core::selector::Selector;
 use diarchy_core::workload::{Authority, Workload};
 
 use super::selector::Purpose;
-use super::{Findings, each, forms, interpret, optional, rollout, selector};
+use super::{Findings, interpret, optional, requires, rollout, selector};
 use crate::WorkloadAssignment;
 use crate::manifest::{GitKind, Manifest};
-use crate::schema::ESTATE_KINDS;
 use crate::selector::AdmissionSelectorSpec;
-use crate::workload_assignment::{RequiresSpec, WorkloadAssignmentSpec};
+use crate::workload_assignment::WorkloadAssignmentSpec;
 
 impl GitKind for WorkloadAssignment {
     const KIND: Kind = Kind::WorkloadAssignment;
@@ -52,7 +51,7 @@ fn read(
         spec.admit_when.as_ref(),
         |findings, path, admission_spec| admission(findings, path, admission_spec, spec.authority),
     );
-    let requires = requires(findings, &path.key("requires"), &spec.requires);
+    let requires = requires::read(findings, &path.key("requires"), &spec.requires);
     let rollout = optional(
         findings,
         &path.key("rollout"),
@@ -129,48 +128,11 @@ fn admission(
     selector::read(findings, &path, &spec.match_attributes, Purpose::Admission)
 }
 
-fn requires(
-    findings: &mut Findings,
-    path: &FieldPath,
-    specs: &[RequiresSpec],
-) -> Option<Vec<Requires>> {
-    let requires = each(path, specs, |path, spec| {
-        forms::name(findings, &path.key("name"), spec.name.as_str());
-        let kind = ESTATE_KINDS
-            .into_iter()
-            .find(|kind| kind.name() == spec.kind);
-        if kind.is_none() {
-            findings.add(
-                Code::UnknownValue,
-                &path.key("kind"),
-                format!("`{}` is no kind that prepares Intune", spec.kind),
-                format!("write one of {}", ESTATE_KINDS.map(Kind::name).join(", ")),
-            );
-        }
-        kind.map(|kind| Requires {
-            kind,
-            name: spec.name.to_string(),
-        })
-    })?;
-    if let Some(first) = requires.first() {
-        findings.add(
-            Code::FrozenByRequires,
-            path,
-            format!(
-                "kind `{}` is not carried out yet, so that nobody can say whether it is ready, and \
-                 the assignment stays frozen",
-                first.kind
-            ),
-            "prepare Intune by hand and delete `requires`, or leave the assignment frozen",
-        );
-    }
-    Some(requires)
-}
-
 #[cfg(test)]
 mod tests {
     use diarchy_core::amount::Amount;
     use diarchy_core::desired::{Mode, OnDelete};
+    use diarchy_core::requirement::Requires;
     use serde_json::{Value, json};
 
     use super::super::fixtures::{ASSIGNMENT, read as read_yaml, read_with};
@@ -201,7 +163,7 @@ mod tests {
         );
         assert_eq!(
             assignment.requires,
-            [Requires {
+            [Requires::Resource {
                 kind: Kind::UpdateRing,
                 name: "broad".into()
             }]

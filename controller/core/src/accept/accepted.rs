@@ -91,6 +91,11 @@ pub(super) fn next(
                 continue;
             } else if let Some(to) = changes.get(&pair) {
                 *to == Authority::Intune
+            } else if engine.waits_for_requirements(row, *workload)
+                && accepted.knows(inventory.first_id(row), *workload)
+            {
+                // What it requires may have failed for a moment: what was agreed to before stays so.
+                continue;
             } else if let Some(holding) = engine.holding(row, *workload) {
                 !holding.is_empty()
             } else {
@@ -111,6 +116,11 @@ impl Accepted {
                 .is_some_and(|workloads| workloads.contains(change.workload))
         };
         has(&self.known) && has(&self.intune) == (change.to == Authority::Intune)
+    }
+
+    fn knows(&self, device: &str, workload: Workload) -> bool {
+        let known = self.known.get(device);
+        known.is_some_and(|workloads| workloads.contains(workload))
     }
 
     /// The guardrails to hold against `revision`: never only its own, however often it is judged.

@@ -11,6 +11,7 @@ use crate::desired::{
     Resources,
 };
 use crate::finding::{FieldPath, Finding, Origin};
+use crate::requirement::Requires;
 use crate::resource::{Kind, ObjectName};
 
 /// The namespace of a fleet that names none.
@@ -404,6 +405,8 @@ fn resolve_assignment(
         priority: spec.priority,
         force: force(spec),
         admit_when: spec.admit_when.clone(),
+        requires: spec.requires.clone(),
+        unmet: spec.requires.iter().map(Requires::not_looked_at).collect(),
         rollout: spec.rollout.clone(),
         on_delete: spec.on_delete,
     }

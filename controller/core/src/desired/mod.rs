@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::duration::Span;
 use crate::finding::{Finding, Origin};
 use crate::inventory::JoinType;
+use crate::requirement::{Requires, Unmet};
 use crate::resource::{Kind, ObjectName};
 use crate::selector::Selector;
 use crate::version::Version;
@@ -167,15 +168,6 @@ impl Default for Prerequisites {
     }
 }
 
-/// Something that must be ready before an assignment may act.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Requires {
-    /// Its kind.
-    pub kind: Kind,
-    /// Its name.
-    pub name: String,
-}
-
 /// An assignment's definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssignmentSpec {
@@ -275,6 +267,13 @@ impl Force {
     pub const fn is_in_force(self) -> bool {
         matches!(self, Self::InForce)
     }
+
+    /// Whether it is in force, or will be once what it requires is ready: whoever stops it must stop it
+    /// in both cases.
+    #[must_use]
+    pub const fn may_come_into_force(self) -> bool {
+        matches!(self, Self::InForce | Self::Frozen(FrozenBy::Requires))
+    }
 }
 
 /// Why an assignment is frozen; the first that applies.
@@ -284,7 +283,7 @@ pub enum FrozenBy {
     Suspend,
     /// The annotation `diarchy.dev/paused`.
     Pause,
-    /// What it requires cannot be judged.
+    /// What it requires is not ready, or not known to be.
     Requires,
     /// It is wrong by itself or beside others. A revision with such a mistake is refused as a whole;
     /// where resources come one by one, the one that is wrong stands still.
@@ -310,6 +309,12 @@ pub struct Assignment {
     pub force: Force,
     /// What must hold for a device to join.
     pub admit_when: Option<Selector>,
+    /// What must be ready first. Not written down: what is decided from has been judged, and says what
+    /// is unmet.
+    #[serde(skip)]
+    pub requires: Vec<Requires>,
+    /// What of that is not ready, or not known to be.
+    pub unmet: Vec<Unmet>,
     /// How it goes out.
     pub rollout: Option<Rollout>,
     /// What happens to its devices when it goes.

@@ -114,6 +114,8 @@ impl StandIn {
             priority,
             force,
             admit_when: None,
+            requires: Vec::new(),
+            unmet: Vec::new(),
             rollout: window.map(Rollout::within),
             on_delete,
         }

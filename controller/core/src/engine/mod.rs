@@ -23,7 +23,7 @@ pub use verdict::{BlockReason, Kept, StayReason, Verdict};
 use fixedbitset::FixedBitSet;
 use jiff::Timestamp;
 
-use crate::desired::{AssignmentIndex, Desired};
+use crate::desired::{AssignmentIndex, Desired, Force, FrozenBy};
 use crate::engine::holding::Holdings;
 use crate::inventory::Inventory;
 use crate::selector::Selector;
@@ -182,6 +182,19 @@ impl<'a> Engine<'a> {
     #[must_use]
     pub fn assignments_of(&self, workload: Workload) -> &[AssignmentIndex] {
         &self.order[workload.index()]
+    }
+
+    /// Whether an assignment that only waits for what it requires may be about the device.
+    #[must_use]
+    pub fn waits_for_requirements(&self, row: usize, workload: Workload) -> bool {
+        let waits = |index: &AssignmentIndex| {
+            self.desired.assignment(*index).force == Force::Frozen(FrozenBy::Requires)
+                && self.contains(*index, row).is_possible()
+        };
+        // Where it goes, EndpointProtection goes too.
+        let configuration = self.assignments_of(Workload::DeviceConfiguration);
+        self.assignments_of(workload).iter().any(waits)
+            || (workload == Workload::EndpointProtection && configuration.iter().any(waits))
     }
 
     /// Whether anything at all may be said of the device for `workload`: an assignment may be about

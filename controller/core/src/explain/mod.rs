@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::desired::{AssignmentIndex, Force};
 use crate::engine::{BlockReason, Engine, Ineligible, Outcome, Verdict};
 use crate::obstacle::Obstacle;
+use crate::requirement::Unmet;
 use crate::resource::ObjectName;
 use crate::selector::TextKey;
 use crate::ternary::Ternary;
@@ -110,6 +111,9 @@ pub struct AssignmentTrace {
     pub priority: i32,
     /// How far it counts.
     pub force: Cow<'static, str>,
+    /// What of what it requires is not ready, or not known to be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unmet: Vec<Unmet>,
     /// Whether its group contains the device.
     pub contains: Ternary,
     /// Whether its own collection has the device; null where that was not read.
@@ -228,6 +232,7 @@ fn trace_assignment(
             Force::Frozen(_) => "Frozen",
             Force::Observing => "Observing",
         }),
+        unmet: assignment.unmet.clone(),
         contains: engine.contains(index, row),
         placed: engine
             .holding(row, workload)

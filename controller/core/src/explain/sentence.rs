@@ -68,7 +68,7 @@ fn keep(engine: &Engine<'_>, row: usize, workload: Workload, kept: &Kept) -> Str
                 Force::Frozen(FrozenBy::Pause) => ", which is paused",
                 Force::Frozen(FrozenBy::Invalid) => ", which is frozen until it is valid again",
                 Force::Frozen(FrozenBy::Requires) => {
-                    ", which is frozen until what it requires can be judged"
+                    ", which is frozen until what it requires is ready"
                 }
                 Force::InForce | Force::Observing => "",
             };

@@ -10,6 +10,7 @@ use crate::digest::Digest;
 use crate::engine::Engine;
 use crate::guardrail::Judgement;
 use crate::plan::Plan;
+use crate::requirement::Unmet;
 use crate::resource::ObjectName;
 use crate::tally::Tally;
 use crate::workload::{Authority, Slider, Workload};
@@ -108,6 +109,9 @@ pub struct AssignmentLine {
     pub blocked: usize,
     /// Of those, devices of which something is not known.
     pub held: usize,
+    /// What of what it requires is not ready, or not known to be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unmet: Vec<Unmet>,
 }
 
 /// How far an assignment counts.
@@ -124,7 +128,7 @@ pub enum AssignmentState {
     Suspended,
     /// A person has paused it.
     Paused,
-    /// What it requires is not done.
+    /// What it requires is not ready, or not known to be.
     WaitsForRequires,
     /// It is invalid.
     Invalid,
@@ -257,6 +261,7 @@ fn of_assignments(plan: &Plan, engine: &Engine<'_>, tally: &Tally) -> Vec<Assign
                 moving: plan.count_because(engine, AssignmentIndex(at)),
                 blocked: counts.blocked,
                 held: counts.held,
+                unmet: assignment.unmet.clone(),
             }
         })
         .collect()

@@ -19,7 +19,7 @@ pub use drawing::lot;
 pub use health::Health;
 pub use progress::{Act, Counts, Heeded, Phase, Progress, Stage, StopReason};
 pub use spec::{spec_digest, step_digest};
-pub use survey::{Moves, Rollouts, Signals, Survey, survey};
+pub use survey::{Moves, Rollouts, Signals, Survey, only_goes_back, survey};
 
 /// A device as a pass sees it, for one rollout.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::course::Look;
 use super::progress::{Act, Counts, Progress};
 use super::spec::spec_digest;
 use super::{Health, Seen};
-use crate::desired::{AssignmentIndex, Force, FrozenBy, Rollout};
+use crate::desired::{AssignmentIndex, Desired, Force, FrozenBy, Rollout};
 use crate::digest::Digest;
 use crate::engine::{Admitted, Engine, Kept, Verdict};
 use crate::inventory::{ClientHealth, Compliance};
@@ -113,7 +113,7 @@ pub fn survey<'a>(
     signals: &Signals<'_>,
 ) -> (Engine<'a>, Survey) {
     let still_rejected = end_state(&engine, |name| {
-        stays_rejected(&engine, name, before, signals)
+        stays_rejected(engine.desired(), name, before, signals.said)
     });
     let engine = engine.admitting(still_rejected);
     let desired = engine.desired();
@@ -150,21 +150,30 @@ pub fn survey<'a>(
     (engine.admitting(admitted), survey)
 }
 
+/// Whether the assignment was rolled back and stays so, so that it moves nobody but those that go back.
+#[must_use]
+pub fn only_goes_back(
+    desired: &Desired,
+    index: AssignmentIndex,
+    before: &Rollouts,
+    said: &Said,
+) -> bool {
+    let name = &desired.assignment(index).name;
+    stays_rejected(desired, name, before, said).is_some()
+}
+
 /// What was rolled back and stays so in this pass.
 fn stays_rejected<'r>(
-    engine: &Engine<'_>,
+    desired: &Desired,
     name: &ObjectName,
     before: &'r Rollouts,
-    signals: &Signals<'_>,
+    said: &Said,
 ) -> Option<&'r Progress> {
     let progress = before.get(name)?;
-    let index = engine.desired().find_assignment(name)?;
-    let said = signals
-        .said
-        .get(name)
-        .and_then(|said| said.get(&Act::Retry));
+    let index = desired.find_assignment(name)?;
+    let said = said.get(name).and_then(|said| said.get(&Act::Retry));
     let is_retried = said.is_some() && said != progress.heeded.get(&Act::Retry);
-    let is_same = spec_digest(engine.desired(), index).is_none_or(|spec| spec == progress.spec);
+    let is_same = spec_digest(desired, index).is_none_or(|spec| spec == progress.spec);
     let is_rejected = progress.rejected().is_some() && is_same && !is_retried;
     is_rejected.then_some(progress)
 }

@@ -14,14 +14,15 @@ use std::fmt::Write as _;
 
 use diarchy_core::desired::{
     Assembly, AssignmentSpec, AutomaticEnrollment, Desired, Enrollment, FleetSpec, GroupSpec,
-    Guardrails, Header, Mode, OnDelete, PolicySpec, Prerequisites, Requires, Resources,
-    WorkloadSlider, assemble,
+    Guardrails, Header, Mode, OnDelete, PolicySpec, Prerequisites, Resources, WorkloadSlider,
+    assemble,
 };
 use diarchy_core::duration::Span;
 use diarchy_core::engine::Engine;
 use diarchy_core::finding::Origin;
 use diarchy_core::inventory::{Inventory, JoinType, read};
 use diarchy_core::plan::{Plan, PlanDocument};
+use diarchy_core::requirement::Requires;
 use diarchy_core::resource::Kind;
 use diarchy_core::selector::{Key, Operator, Requirement, Selector, Test, fold};
 use diarchy_core::workload::{Authority, Slider, Workload};
@@ -299,7 +300,7 @@ fn assignment_spec(assignment: &Assignment, header: Header) -> AssignmentSpec {
         paused: standing == Standing::Paused,
         admit_when: assignment.admit_when.as_deref().map(selector),
         requires: (standing == Standing::Requiring)
-            .then(|| Requires {
+            .then(|| Requires::Resource {
                 kind: Kind::UpdateRing,
                 name: "broad".to_owned(),
             })

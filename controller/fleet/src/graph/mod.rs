@@ -4,6 +4,7 @@ pub mod application;
 pub mod directory;
 pub mod managed_device;
 mod preflight;
+pub mod required;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -35,6 +35,7 @@ fn listing<T>(items: Vec<T>) -> Listing<T> {
 fn empty_readings() -> Readings {
     Readings {
         graph: GraphReading {
+            required: std::collections::BTreeMap::new(),
             managed_devices: Ok(Listing::default()),
             eligible_devices: Ok(None),
             organization: Ok(Organization::default()),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use diarchy_core::rollout::Progress;
+use diarchy_core::digest::Digest;
 use diarchy_crds::approval::ApprovalStatus;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -34,7 +34,8 @@ pub struct Approved<'a> {
     pub uid: &'a str,
     /// Who has signed the newest revisions that changed it, where signatures are verified.
     pub signers: &'a BTreeSet<String>,
-    /// The assignment, `namespace/name`, whose step is approved; none where it is the fleet's plan.
+    /// The assignment, `namespace/name`, whose step is approved or whose text is attested; none where it
+    /// is the fleet's plan.
     pub step_of: Option<&'a str>,
 }
 
@@ -157,19 +158,25 @@ fn judge(
             "its approver has signed the newest revision that changed it: somebody else approves what it changes",
         );
     }
-    let (waiting, what) = match fleet.step_of {
-        None => (memory.waiting.as_ref().map(|one| one.digest), "plan"),
+    let (waiting, what): (Vec<Digest>, _) = match fleet.step_of {
+        None => (
+            memory.waiting.iter().map(|one| one.digest).collect(),
+            "plan",
+        ),
         Some(name) => {
-            let progress = memory.rollouts.get(name);
-            (progress.and_then(Progress::awaits), "step")
+            let awaited = memory.awaited().filter(|(of, ..)| *of == name);
+            (
+                awaited.map(|(_, digest, _)| digest).collect(),
+                "step or text",
+            )
         }
     };
-    match waiting.map(|digest| digest.to_string()) {
-        Some(digest) if digest == written.digest => (
-            true,
-            "Counts",
-            format!("it is for the {what} that waits, and is taken by the next pass"),
-        ),
+    let waiting: Vec<String> = waiting.iter().map(Digest::to_string).collect();
+    if waiting.iter().any(|digest| digest == written.digest) {
+        let message = format!("it is for the {what} that waits, and is taken by the next pass");
+        return (true, "Counts", message);
+    }
+    match waiting.first() {
         Some(digest) => no(
             "NothingWaiting",
             &format!("no {what} waits under its digest; {digest} does"),
@@ -180,8 +187,6 @@ fn judge(
 
 #[cfg(test)]
 mod tests {
-    use diarchy_core::digest::Digest;
-
     use super::*;
     use crate::memory::{Waiting, WaitingFor};
 

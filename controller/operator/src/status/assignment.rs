@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use diarchy_core::circumstances::soak_ends;
-use diarchy_core::desired::Rollout;
+use diarchy_core::desired::{Force, FrozenBy, Rollout};
 use diarchy_core::engine::Engine;
 use diarchy_core::explain::WaitExplanation;
 use diarchy_core::obstacle::Obstacle;
+use diarchy_core::requirement::Unmet;
 use diarchy_core::rollout::{Failure, Phase, Progress};
 use diarchy_core::tally::AssignmentTally;
+use diarchy_crds::requires::UnmetRequirement;
 use diarchy_crds::workload_assignment::{
     AssignmentDevices, DeviceFailure, RolloutStatus, WaitingDevices, WorkloadAssignmentStatus,
 };
@@ -25,6 +27,9 @@ const MOST_WAITS: usize = 20;
 
 /// How many devices that failed are named.
 const MOST_FAILURES: usize = 20;
+
+/// How long a message about something that is required may be: services have many words.
+const LONGEST_MESSAGE: usize = 1024;
 
 /// What is told of an assignment.
 pub(super) struct Told<'a> {
@@ -87,7 +92,17 @@ pub(super) fn status(
             .map(|digest| digest.to_string()),
         failures: named(engine, &failures),
         waits: told.waits.iter().take(MOST_WAITS).map(waiting).collect(),
+        requires: standing.unmet.iter().map(unmet).collect(),
         ..WorkloadAssignmentStatus::default()
+    }
+}
+
+fn unmet(unmet: &Unmet) -> UnmetRequirement {
+    UnmetRequirement {
+        what: unmet.what.clone(),
+        reason: unmet.lack.name().to_owned(),
+        message: unmet.to_string().chars().take(LONGEST_MESSAGE).collect(),
+        digest: unmet.lack.digest().map(|digest| digest.to_string()),
     }
 }
 
@@ -143,8 +158,12 @@ fn converged(told: &Told<'_>) -> Truth {
         Some(Phase::Complete) | None => None,
         Some(_) => Some("RolloutInProgress"),
     };
-    // One that is not in force has come as far as it goes for now.
-    let reason = reason.filter(|_| standing.force.is_in_force());
+    // One that is not in force has come as far as it goes for now, unless it only waits.
+    let reason = match standing.force {
+        Force::InForce => reason,
+        Force::Frozen(FrozenBy::Requires) => Some("DependencyNotReady"),
+        Force::Frozen(_) | Force::Observing => None,
+    };
     let holds = reason.is_none() && counts.pending <= *outside;
     let observed = format!("{} of {} devices observed", counts.observed, counts.desired);
     let message = match outside {

@@ -132,6 +132,8 @@ mod tests {
 
     fn assignment(name: &str, force: Force) -> Assignment {
         Assignment {
+            requires: Vec::new(),
+            unmet: Vec::new(),
             name: ObjectName::new("contoso", name),
             workload: Workload::ClientApps,
             group: None,

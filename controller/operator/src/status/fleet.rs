@@ -1,6 +1,6 @@
 //! The status of a `Fleet`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_core::convergence::Missing;
 use diarchy_core::engine::Engine;
@@ -131,12 +131,32 @@ fn judge(report: &FleetReport, trouble: Option<Trouble<'_>>) -> Judged {
     }
 }
 
+/// How many assignments are named.
+const MOST_NAMED: usize = 20;
+
 fn converged(report: &FleetReport) -> Truth {
     let mut missing: BTreeMap<Missing, usize> = BTreeMap::new();
     for workload in report.convergence.values() {
         for (why, count) in &workload.missing {
             *missing.entry(*why).or_default() += count;
         }
+    }
+    if !report.unmet.is_empty() {
+        let waits: BTreeSet<&str> = report
+            .unmet
+            .iter()
+            .map(|one| one.assignment.name.as_str())
+            .collect();
+        let waits: Vec<&str> = waits.into_iter().take(MOST_NAMED).collect();
+        return Truth {
+            kind: ConditionKind::Converged,
+            holds: false,
+            reason: "DependencyNotReady",
+            message: format!(
+                "assignments wait for what they require: {}",
+                waits.join(", ")
+            ),
+        };
     }
     let holds = report.is_converged();
     Truth {

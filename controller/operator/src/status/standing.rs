@@ -4,6 +4,7 @@
 //! its window stays ready, and says so.
 
 use diarchy_core::desired::{Force, FrozenBy};
+use diarchy_core::requirement::Unmet;
 use diarchy_core::rollout::{Phase, Progress};
 
 use super::judged::Judged;
@@ -11,11 +12,16 @@ use super::trouble::Trouble;
 use crate::hold::Hold;
 use crate::report::WaitingReport;
 
+/// How much of what is not ready is told in a sentence.
+const MOST_UNMET: usize = 5;
+
 /// What decides whether an assignment is carried out.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Standing<'a> {
     /// How far it counts.
     pub force: Force,
+    /// What it requires that is not ready, or not known to be.
+    pub unmet: &'a [Unmet],
     /// Whether it is gone, and its devices still go back.
     pub is_going: bool,
     /// How many of its changes wait for a person, and for what.
@@ -37,6 +43,7 @@ impl Standing<'_> {
     pub const fn new(force: Force) -> Self {
         Self {
             force,
+            unmet: &[],
             is_going: false,
             waiting: None,
             trouble: None,
@@ -52,7 +59,7 @@ impl Standing<'_> {
         match self.force {
             Force::InForce => self.in_force(),
             Force::Observing => Judged::ready("Observing", "it only watches".to_owned()),
-            Force::Frozen(by) => frozen(by),
+            Force::Frozen(by) => self.frozen(by),
         }
     }
 
@@ -117,6 +124,17 @@ impl Standing<'_> {
         Some(judged)
     }
 
+    fn frozen(&self, by: FrozenBy) -> Judged {
+        match by {
+            FrozenBy::Suspend => Judged::ready("Suspended", "git suspends it".to_owned()),
+            FrozenBy::Pause => Judged::ready("Paused", "a person paused it".to_owned()),
+            FrozenBy::Invalid => {
+                Judged::by_person("Invalid", "it is wrong and stands still".to_owned())
+            }
+            FrozenBy::Requires => Judged::not_ready("DependencyNotReady", not_ready(self.unmet)),
+        }
+    }
+
     /// What it does while nothing holds it.
     fn under_way(&self) -> Judged {
         let Some((progress, steps)) = self.rollout else {
@@ -162,17 +180,17 @@ impl Standing<'_> {
     }
 }
 
-fn frozen(by: FrozenBy) -> Judged {
-    match by {
-        FrozenBy::Suspend => Judged::ready("Suspended", "git suspends it".to_owned()),
-        FrozenBy::Pause => Judged::ready("Paused", "a person paused it".to_owned()),
-        FrozenBy::Invalid => {
-            Judged::by_person("Invalid", "it is wrong and stands still".to_owned())
-        }
-        FrozenBy::Requires => Judged::not_ready(
-            "DependencyNotReady",
-            "what it requires cannot be judged yet".to_owned(),
-        ),
+/// What is required and not ready, in a sentence.
+fn not_ready(unmet: &[Unmet]) -> String {
+    let told: Vec<String> = unmet
+        .iter()
+        .take(MOST_UNMET)
+        .map(ToString::to_string)
+        .collect();
+    let told = told.join("; ");
+    match unmet.len().saturating_sub(MOST_UNMET) {
+        0 => format!("what it requires is not ready: {told}"),
+        more => format!("what it requires is not ready: {told}; and {more} more"),
     }
 }
 

@@ -69,6 +69,7 @@ impl<'a> Standings<'a> {
         let of = |counts: &BTreeMap<AssignmentIndex, usize>| counts.get(&index).copied();
         Standing {
             force: assignment.force,
+            unmet: &assignment.unmet,
             is_going: memory.reverting.contains_key(&assignment.name.to_string()),
             waiting: of(&self.waiting).zip(waiting),
             trouble: self.trouble,

@@ -3,6 +3,7 @@
 mod applications;
 mod directory;
 mod eligible_devices;
+mod intune_objects;
 mod managed_columns;
 mod managed_devices;
 mod paging;
@@ -152,6 +153,17 @@ pub(crate) fn answer(mut request: Request<'_>) -> Answer {
         ["deviceManagement", "comanagementEligibleDevices"] if request.context.beta => {
             eligible_devices::list(&request)
         }
+        [
+            root @ ("deviceManagement" | "deviceAppManagement"),
+            collection,
+            id,
+        ] => intune_objects::by_id(&request, &format!("{root}/{collection}"), id),
+        [
+            root @ ("deviceManagement" | "deviceAppManagement"),
+            collection,
+            id,
+            "assignments",
+        ] => intune_objects::assignments(&request, &format!("{root}/{collection}"), id),
         _ => not_found(&request),
     }
 }

@@ -3,7 +3,7 @@
 use crate::acts::{Act, ActError};
 use crate::log::Effect;
 use crate::moment::SECOND;
-use crate::setup::{Setup, Workload};
+use crate::setup::{IntuneObject, Setup, Workload};
 use crate::site::collections::{NewCollection, Refusal};
 use crate::site::preparation::prepare_more;
 use crate::site::resources::{Resource, place_of, resource_id};
@@ -135,6 +135,15 @@ impl World {
                 Ok(Effect::Done)
             }
             Act::Prepare { setup } => self.prepare(setup),
+            Act::PutIntuneObject { object } => {
+                self.delete_intune_object(&object.collection, &object.id);
+                self.intune.push(object.clone());
+                Ok(Effect::Done)
+            }
+            Act::DeleteIntuneObject { collection, id } => {
+                self.delete_intune_object(collection, id);
+                Ok(Effect::Done)
+            }
             Act::StagePilot {
                 workload,
                 collection,
@@ -165,6 +174,14 @@ impl World {
             .pilots()
             .map(|(workload, id)| (workload, id.to_owned()))
             .collect();
+        for object in &setup.intune {
+            let is_it = |known: &IntuneObject| {
+                known.collection == object.collection && known.id.eq_ignore_ascii_case(&object.id)
+            };
+            if !self.intune.iter().any(is_it) {
+                self.intune.push(object.clone());
+            }
+        }
         // Fate is nothing that people prepare.
         let mishaps = std::mem::take(&mut self.setup.mishaps);
         self.setup = Setup {
@@ -173,6 +190,12 @@ impl World {
         };
         self.retarget();
         Ok(Effect::Done)
+    }
+
+    fn delete_intune_object(&mut self, collection: &str, id: &str) {
+        self.intune.retain(|object| {
+            object.collection != collection || !object.id.eq_ignore_ascii_case(id)
+        });
     }
 
     fn add_by_hand(&mut self, collection: &str, rule: Rule) -> Result<Effect, ActError> {

@@ -15,7 +15,7 @@ use crate::authority::{Authority, ENABLED, Switch};
 use crate::mishap::Mishap;
 use crate::moment::{Moment, SECOND};
 use crate::random::Chance;
-use crate::setup::{Latency, Setup, Slider, Workload};
+use crate::setup::{IntuneObject, Latency, Setup, Slider, Workload};
 use crate::site::collections::Site;
 use crate::site::preparation::prepare;
 use crate::site::resources::{Records, Resource, resource_id};
@@ -76,6 +76,8 @@ pub(crate) struct World {
     pub(crate) site: Site,
     pub(crate) sliders: BTreeMap<Workload, Slider>,
     pub(crate) pilots: BTreeMap<Workload, String>,
+    /// What is in Intune besides devices.
+    pub(crate) intune: Vec<IntuneObject>,
     pub(crate) authority: Authority,
     pub(crate) interventions: HashMap<usize, Interventions>,
     pub(crate) operations: Vec<Operation>,
@@ -105,6 +107,11 @@ impl World {
             .pilots()
             .map(|(workload, id)| (workload, id.to_owned()))
             .collect();
+        let intune = if setup.unprepared {
+            Vec::new()
+        } else {
+            setup.intune.clone()
+        };
         let mut world = Self {
             setup,
             latency,
@@ -115,6 +122,7 @@ impl World {
             site,
             sliders,
             pilots,
+            intune,
             authority: Authority::default(),
             interventions: HashMap::new(),
             operations: Vec::new(),

@@ -1,7 +1,9 @@
 //! A plan as tables.
 
 use diarchy_core::guardrail::{Guardrail, Judgement};
-use diarchy_core::plan::{AssignmentState, PlanSummary, Still, WorkloadCounts, WorkloadLine};
+use diarchy_core::plan::{
+    AssignmentLine, AssignmentState, PlanSummary, Still, WorkloadCounts, WorkloadLine,
+};
 use diarchy_core::workload::Slider;
 use diarchy_web::Standing;
 
@@ -240,12 +242,14 @@ pub fn notices(report: &Report<'_>) -> Vec<String> {
             devices_and_workloads(retained),
         )
     });
+    let unready = summary.assignments.iter().flat_map(unready);
     let Some(standing) = report.standing else {
         let exceeded = summary.guardrails.iter();
         let exceeded = exceeded.filter(|judgement| judgement.exceeded);
         return exceeded
             .map(would_wait)
             .chain(summary.still.iter().map(standing_still))
+            .chain(unready)
             .chain(forgotten)
             .collect();
     };
@@ -265,7 +269,26 @@ pub fn notices(report: &Report<'_>) -> Vec<String> {
             report.approve,
         )
     });
-    stopped.chain(waiting).chain(forgotten).collect()
+    stopped
+        .chain(waiting)
+        .chain(unready)
+        .chain(forgotten)
+        .collect()
+}
+
+/// What an assignment waits for that it requires, and what gets on from there.
+fn unready(line: &AssignmentLine) -> Vec<String> {
+    if line.state != AssignmentState::WaitsForRequires {
+        return Vec::new();
+    }
+    let told = line.unmet.iter().map(|unmet| {
+        format!(
+            "{} moves nobody before what it requires is ready: {unmet}. On: {}",
+            line.name,
+            unmet.way_on(),
+        )
+    });
+    told.collect()
 }
 
 fn is_one(standing: &Standing) -> bool {

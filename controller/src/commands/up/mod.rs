@@ -3,6 +3,7 @@
 mod drift;
 mod rollouts;
 mod screen;
+mod unmet;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

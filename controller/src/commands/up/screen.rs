@@ -15,7 +15,7 @@ use diarchy_operator::report::{FleetReport, PassReport};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::{drift, is_text, rollouts};
+use super::{drift, is_text, rollouts, unmet};
 use crate::arguments::Format;
 use crate::show::{self, Table, count, plural};
 
@@ -129,6 +129,14 @@ impl Screen {
             {
                 self.line(&format!("{:.0}  {text}", report.at));
             }
+        }
+        if report.unmet.is_empty() {
+            self.said.remove(&(name.clone(), "unmet"));
+        } else {
+            let state = self.state.as_deref();
+            let unmet = report.unmet.iter().map(|one| unmet::in_words(one, state));
+            let unmet: Vec<String> = unmet.collect();
+            self.say(name, "unmet", unmet.join("\n"));
         }
         if let Some(why) = &report.stopped {
             self.say(
@@ -395,7 +403,8 @@ fn in_the_pilot(enrollment: &EnrollmentTally) -> String {
 
 /// What is missing and why, workload by workload.
 fn missing(fleet: &FleetReport) -> Vec<String> {
-    let mut lines = Vec::new();
+    let unmet = fleet.unmet.iter();
+    let mut lines: Vec<String> = unmet.map(|one| unmet::in_words(one, None)).collect();
     if let Some(waiting) = &fleet.waiting {
         lines.push(format!(
             "{}: {} waits for an approval",
