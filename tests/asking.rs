@@ -128,8 +128,27 @@ fn who_may_look_is_told_of_devices_by_whichever_replica_is_asked() {
     let certificate = cluster().kubeconfig_with_certificate();
     let plan = installation.diarchy_with(&certificate, &["plan", "-o", "json"]);
     assert_eq!(json_of(&plan)["digest"], answers[0].0);
+    for (_, controller) in &installation.replicas {
+        assert!(
+            !controller.log().contains("\"ERROR\""),
+            "{}",
+            controller.log()
+        );
+    }
+}
 
-    // What has happened: nothing before the yes, and each move after it.
+#[test]
+fn what_has_happened_is_told_of_assignments_and_of_devices() {
+    let site = Site::open();
+    let tenant = Tenant::of(cluster(), &site);
+    let installation = Installation::of(&tenant, &["one", "two"]);
+    tenant.apply();
+    tenant.waiting();
+    installation.lead_to("one");
+    let plan = json_of(&installation.diarchy(&ALEX, &["plan", "-o", "json"]));
+    let first = &plan["changes"][0];
+    let device = first["device"].as_str().unwrap();
+    let workload = &first["workload"];
     let history = |arguments: &[&str]| {
         let all = [&["history"][..], arguments, &["-o", "json"]].concat();
         json_of(&installation.diarchy(&ALEX, &all))
@@ -141,7 +160,7 @@ fn who_may_look_is_told_of_devices_by_whichever_replica_is_asked() {
     let records = of_device["devices"].as_object().unwrap().values();
     let records: Vec<&Value> = records
         .flat_map(|one| one["records"].as_array().unwrap())
-        .filter(|record| record["workload"] == workload)
+        .filter(|record| record["workload"] == *workload)
         .collect();
     let events: Vec<&Value> = records.iter().map(|record| &record["event"]).collect();
     assert_eq!(events, [&json!("asked"), &json!("observed")]);
@@ -159,13 +178,6 @@ fn who_may_look_is_told_of_devices_by_whichever_replica_is_asked() {
         shown.contains(because) && shown.contains("ARRIVED"),
         "{shown}"
     );
-    for (_, controller) in &installation.replicas {
-        assert!(
-            !controller.log().contains("\"ERROR\""),
-            "{}",
-            controller.log()
-        );
-    }
 }
 
 #[test]
