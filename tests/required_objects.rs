@@ -199,7 +199,10 @@ async fn what_cannot_be_read_is_neither_there_nor_missing() {
         Failure::HtmlPage { status: 200 },
         Failure::DroppedField("id".to_owned()),
         Failure::DroppedField("target".to_owned()),
-        Failure::DroppedField("target.@odata.type".to_owned()),
+        Failure::UnknownMember {
+            field: "target.groupId".to_owned(),
+            member: "everybody".to_owned(),
+        },
         Failure::DroppedField("target.groupId".to_owned()),
         Failure::NullField("target".to_owned()),
     ] {
