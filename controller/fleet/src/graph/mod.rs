@@ -118,6 +118,7 @@ impl GraphClient {
         );
         let entra = TransportOptions {
             ca_bundle: options.transport.ca_bundle.clone(),
+            carrier: options.transport.carrier.clone(),
             longest_answer: 1 << 20,
             ..TransportOptions::for_service(Service::Entra)
         };
