@@ -11,6 +11,9 @@ use diarchy_core::steps::Step;
 use diarchy_core::workload::{Staged, Workload, WorkloadSet};
 use serde::{Deserialize, Serialize};
 
+use diarchy_fleet::inventory::Readings;
+use diarchy_fleet::site::state::{Owned, SiteState};
+
 use crate::memory::FleetMemory;
 use crate::site_rules::SiteRules;
 
@@ -63,6 +66,15 @@ fn placed_in(inventory: &Inventory, rules: &SiteRules, row: usize) -> WorkloadSe
                 .is_empty()
         })
         .collect()
+}
+
+/// Whether everything was read that a footprint shows in: the site's devices, and what every owned
+/// collection has.
+pub fn is_seen(readings: &Readings) -> bool {
+    let site = &readings.site;
+    let tells = |owned: &Owned| owned.direct.is_some() || owned.members.is_some();
+    let are_told = |state: &SiteState| state.owned.values().all(tells);
+    site.systems.is_ok() && site.state.as_ref().is_ok_and(are_told)
 }
 
 /// How many devices the owned collections have otherwise than `memory` can explain. A device that the

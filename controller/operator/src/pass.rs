@@ -153,7 +153,8 @@ impl<P: ControlPlane> FleetPass<'_, P> {
         memory: &mut FleetMemory,
         people: &mut People<'_>,
     ) {
-        if readings.site.state.is_err() {
+        // A footprint of what was not read would be none, and the next process would miss all of it.
+        if !footprint::is_seen(readings) {
             return;
         }
         if self.is_first {

@@ -22,6 +22,7 @@ use diarchy_fleet::site::pilot::PilotState;
 
 use crate::audit::{Entry, Event};
 use crate::context::{Decided, FleetPass};
+use crate::footprint;
 use crate::memory::{FleetMemory, Waiting};
 use crate::report::{FleetReport, RolloutReport, WaitingReport};
 use crate::write::Written;
@@ -212,7 +213,7 @@ pub fn report<P>(
         enrollment: EnrollmentTally::new(engine),
         enrolling,
         outside: outside(engine, &is_outside),
-        has_read_rules: readings.site.state.is_ok(),
+        has_read_rules: footprint::is_seen(readings),
         throttled_until: [
             pass.estate.graph.throttled_until(),
             pass.estate.site.throttled_until(),
