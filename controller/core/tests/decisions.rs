@@ -264,3 +264,34 @@ fn no_more_are_sent_than_are_borne_on_their_way() {
         assert!(waits.iter().all(|(_, wait)| *wait == Wait::MaxConcurrency));
     });
 }
+
+#[test]
+fn who_has_left_intune_takes_nobodys_place() {
+    let mut world = fleet(5);
+    let mut memory = baseline();
+    let mut all = rollout(Amount::ALL);
+    all.max_concurrency = Some(Amount::Count(1));
+    // It was moved, and was taken out of Intune before it said so: nobody hears of it again.
+    let own = world.assignments[0].reference();
+    let retired = &mut world.devices[0];
+    hold(retired, WORKLOAD, &[own]);
+    retired.insert("intune".to_owned(), json!({ "enrolled": false }));
+    let sent = |world: &World, memory: &mut Memory| {
+        pass(world, &all, memory, |decision, acceptance| {
+            let cleared = cleared(decision, acceptance);
+            let steps = steps(&decision.engine, &RulesUnderWay::default(), &cleared, &[]);
+            let brakes = Brakes {
+                contradicted: WorkloadSet::EMPTY,
+                left: 100,
+                is_sent: &|_| false,
+                is_enrolling: &|_| false,
+                moves: &decision.survey.moves,
+            };
+            due(&decision.engine, &steps, &[], &brakes).steps.len()
+        })
+    };
+    assert_eq!(sent(&world, &mut memory), 1);
+    // Of whom it is not known whether it is enrolled, it is not known either what it does.
+    world.devices[0].remove("intune");
+    assert_eq!(sent(&world, &mut memory), 0);
+}

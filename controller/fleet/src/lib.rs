@@ -26,8 +26,8 @@ mod token;
 pub use error::{EstateError, Refusal, Service};
 pub use expiry::Expiry;
 pub use http::{
-    CaBundle, Counters, DomainAccount, Outcome, Pace, Patience, RequestCount, TransportOptions,
-    http_date,
+    CaBundle, Carried, Carrier, Counters, DomainAccount, Lost, Outcome, Pace, Patience,
+    RequestCount, TransportOptions, http_date,
 };
 pub use paging::{Listing, Problem};
 pub use secret::Secret;

@@ -12,6 +12,8 @@ use diarchy_core::inventory::Inventory;
 use diarchy_core::steps::Step;
 use diarchy_core::ternary::Ternary;
 use diarchy_core::workload::{Staged, Workload, WorkloadSet};
+use diarchy_fleet::inventory::Readings;
+use diarchy_fleet::site::state::{Owned, SiteState};
 use serde::{Deserialize, Serialize};
 
 use crate::memory::FleetMemory;
@@ -111,7 +113,11 @@ fn stand(
 ) -> Stand {
     let has_rule = |workload: &Workload| rules.has_rule(Staged::Workload(*workload), number);
     let holding = |workload| engine.holding(row, workload);
-    let is_foreign = |workload: &&Workload| holding(**workload).is_some_and(|one| one.foreign);
+    let was_foreign =
+        |workload: Workload| before.is_some_and(|before| before.foreign.contains(workload));
+    let is_foreign = |workload: &&Workload| {
+        holding(**workload).map_or_else(|| was_foreign(**workload), |one| one.foreign)
+    };
     let reports = |workload: &&Workload| {
         let is_in = holding(**workload).is_some_and(|one: &Holding| !one.is_empty());
         let report = engine.inventory().observed(**workload).get(row);
@@ -139,6 +145,15 @@ fn placed_in(inventory: &Inventory, rules: &SiteRules, row: usize) -> WorkloadSe
                 .is_empty()
         })
         .collect()
+}
+
+/// Whether everything was read that a footprint shows in: the site's devices, and what every owned
+/// collection has.
+pub fn is_seen(readings: &Readings) -> bool {
+    let site = &readings.site;
+    let tells = |owned: &Owned| owned.direct.is_some() || owned.members.is_some();
+    let are_told = |state: &SiteState| state.owned.values().all(tells);
+    site.systems.is_ok() && site.state.as_ref().is_ok_and(are_told)
 }
 
 /// How many devices the owned collections have otherwise than `memory` can explain. A device that the

@@ -117,7 +117,9 @@ impl<P: ControlPlane> FleetPass<'_, P> {
         let inventory = Inventory::new(devices).map_err(|error| self.impossible(&error))?;
         let sight = sight(&readings, sizes, shown.contradicted(), rules);
         let basis = self.basis(&inventory, &sight, &people);
-        if readings.site.state.is_ok() {
+        // A footprint of what was not read would be none, and the next process would miss all of it.
+        let is_seen = footprint::is_seen(&readings);
+        if is_seen {
             self.compare(&inventory, &sight.rules, &mut memory, &mut people);
         }
         let inputs = for_record.map(|devices| Inputs::new(&basis, devices, &memory));
@@ -126,7 +128,7 @@ impl<P: ControlPlane> FleetPass<'_, P> {
         if let Some(inputs) = inputs {
             self.record(inputs, &decided, &due, &memory, &mut people)?;
         }
-        if readings.site.state.is_ok() {
+        if is_seen {
             let known = &before.identities;
             self.look_for_drift(&decided, &shown, known, &mut memory, &mut people);
         }

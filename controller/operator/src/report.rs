@@ -58,7 +58,7 @@ pub struct FleetReport {
     /// lacks: they are never waited for.
     #[serde(skip)]
     pub outside: BTreeMap<ObjectName, usize>,
-    /// Whether the rules of the owned collections were read.
+    /// Whether the site's devices and the rules of the owned collections were read.
     #[serde(skip)]
     pub has_read_rules: bool,
     /// What somebody else has changed, and is so still.

@@ -23,6 +23,7 @@ use diarchy_fleet::site::pilot::PilotState;
 use crate::audit::{Entry, Event};
 use crate::context::{Decided, FleetPass};
 use crate::drift;
+use crate::footprint;
 use crate::memory::{FleetMemory, Waiting};
 use crate::report::{FleetReport, RolloutReport, UnmetReport, WaitingReport};
 use crate::write::Written;
@@ -232,7 +233,7 @@ pub fn report<P>(
         enrollment: EnrollmentTally::new(engine),
         enrolling,
         outside: outside(engine, &is_outside),
-        has_read_rules: readings.site.state.is_ok(),
+        has_read_rules: footprint::is_seen(readings),
         drift: drift::report(engine.inventory(), memory),
         throttled_until: [
             pass.estate.graph.throttled_until(),

@@ -34,6 +34,12 @@ impl Control {
         self.shared.core().log.entries.clone()
     }
 
+    /// How many entries the log has.
+    #[must_use]
+    pub fn logged(&self) -> usize {
+        self.shared.core().log.entries.len()
+    }
+
     /// What the log says about whoever wrote.
     #[must_use]
     pub fn judge(&self) -> Verdict {

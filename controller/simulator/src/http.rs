@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -36,6 +37,30 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// The request with this head and body.
+    pub(crate) fn new(head: Parts, body: Bytes, client: IpAddr, session: Arc<Session>) -> Self {
+        let query = head.uri.query().unwrap_or_default();
+        Self {
+            path: decode(head.uri.path()),
+            query: query
+                .split('&')
+                .filter(|pair| !pair.is_empty())
+                .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+                .map(|(name, value)| {
+                    (
+                        decode(&name.replace('+', " ")),
+                        decode(&value.replace('+', " ")),
+                    )
+                })
+                .collect(),
+            method: head.method,
+            headers: head.headers,
+            body,
+            client,
+            session,
+        }
+    }
+
     /// The value of a query option.
     pub(crate) fn option(&self, name: &str) -> Option<&str> {
         self.query
@@ -84,6 +109,12 @@ impl Call {
     }
 }
 
+pub(crate) fn decode(text: &str) -> String {
+    percent_encoding::percent_decode_str(text)
+        .decode_utf8_lossy()
+        .into_owned()
+}
+
 /// A response.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -120,5 +151,23 @@ impl Answer {
     /// An error in the form of the AdminService.
     pub(crate) fn admin_error(status: u16, message: &str) -> Self {
         Self::json(status, &json!({"error": {"code": "", "message": message}}))
+    }
+
+    /// The same as it goes out.
+    pub(crate) fn into_response(self) -> Response<Vec<u8>> {
+        let has_body = !self.body.is_empty();
+        let mut response = Response::new(self.body);
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        if has_body {
+            let kind = HeaderValue::from_static(self.content_type);
+            headers.append("content-type", kind);
+        }
+        for (name, value) in self.headers {
+            if let Ok(value) = value.parse() {
+                headers.append(name, value);
+            }
+        }
+        response
     }
 }

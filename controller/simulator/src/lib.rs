@@ -35,6 +35,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::{Request, Response};
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -48,6 +49,7 @@ pub use faults::{Failure, Fault, FaultId, Service};
 pub use judge::{Finding, Verdict, judge};
 pub use log::{Cause, Effect, Entry, LogError, read_log};
 pub use mishap::{InvalidMishap, Mishap, MishapKind};
+pub use server::Unanswered;
 pub use setup::{
     BadRule, Behaviour, ClientIdentifier, IntuneAssignment, IntuneObject, IntuneTarget, KeyLookup,
     Latency, Limits, Options, Setup, Slider, SliderSetup, Span, UnknownWorkload, Workload,
@@ -124,30 +126,7 @@ pub async fn start(options: Options) -> Result<Simulator, SimulatorError> {
     let site = site.map_err(SimulatorError::Listen)?;
     let endpoints = (endpoint(&graph)?, endpoint(&site)?);
 
-    let epoch = moment::moment(log.epoch);
-    let world = World::new(log.setup.clone(), options.latency, epoch);
-    let core = Core {
-        credentials: Credentials::new(world.chance, Uuid::new_v4()),
-        door: Door::new(
-            options.sign_in,
-            Credentials::site_account(world.chance),
-            &certificates.fingerprint()?,
-        ),
-        world,
-        log,
-        throttle: Throttle::default(),
-        faults: Faults::default(),
-    };
-    let shared = Shared::new(
-        core,
-        options.clock,
-        options.limits,
-        options.behaviour,
-        endpoints,
-    );
-    replay(&shared);
-    let shared = Arc::new(shared);
-    Control::new(shared.clone()).prepare(options.setup)?;
+    let shared = furnish(options, log, &certificates.fingerprint()?, endpoints)?;
     let (stop, stopped) = watch::channel(false);
     let mut tasks = Vec::new();
     for (listener, service) in [(graph, Service::Graph), (site, Service::AdminService)] {
@@ -175,6 +154,65 @@ pub async fn start(options: Options) -> Result<Simulator, SimulatorError> {
         stop,
         tasks,
     })
+}
+
+/// An estate without sockets and tasks: it is asked by [`Simulator::answer`], and is otherwise the same.
+/// It is kept nowhere.
+///
+/// # Errors
+///
+/// [`SimulatorError`].
+pub fn unserved(options: Options) -> Result<Simulator, SimulatorError> {
+    check(&options.setup)?;
+    let options = Options {
+        directory: None,
+        ..options
+    };
+    let log = open_log(&options, options.clock.now())?;
+    let endpoint = |name: &str| format!("https://{name}.localhost");
+    let endpoints = (endpoint("graph"), endpoint("site"));
+    Ok(Simulator {
+        shared: furnish(options, log, &[], endpoints)?,
+        ca: String::new(),
+        directory: None,
+        stop: watch::channel(false).0,
+        tasks: Vec::new(),
+    })
+}
+
+/// The estate that `log` tells of, prepared as `options` say. The site shows the certificate with this
+/// fingerprint.
+fn furnish(
+    options: Options,
+    log: Log,
+    certificate: &[u8],
+    endpoints: (String, String),
+) -> Result<Arc<Shared>, SimulatorError> {
+    let epoch = moment::moment(log.epoch);
+    let world = World::new(log.setup.clone(), options.latency, epoch);
+    let core = Core {
+        credentials: Credentials::new(world.chance, Uuid::new_v4()),
+        door: Door::new(
+            options.sign_in,
+            Credentials::site_account(world.chance),
+            certificate,
+        ),
+        world,
+        log,
+        throttle: Throttle::default(),
+        faults: Faults::default(),
+    };
+    let shared = Shared::new(
+        core,
+        options.clock,
+        options.limits,
+        options.behaviour,
+        endpoints,
+    );
+    replay(&shared);
+    let shared = Arc::new(shared);
+    Control::new(shared.clone()).prepare(options.setup)?;
+    Ok(shared)
 }
 
 /// The log of the world that is there, or of one that begins now.
@@ -316,6 +354,20 @@ impl Simulator {
     #[must_use]
     pub fn admin_password(&self) -> String {
         self.shared.core().door.password.clone()
+    }
+
+    /// Answers a request without a socket, as its listener would. A delay moves a clock that is moved by
+    /// hand.
+    ///
+    /// # Errors
+    ///
+    /// [`Unanswered`] when a fault keeps the answer back.
+    pub fn answer(
+        &self,
+        service: Service,
+        request: Request<Vec<u8>>,
+    ) -> Result<Response<Vec<u8>>, Unanswered> {
+        server::answer_at_once(&self.shared, service, request)
     }
 
     /// The side door.

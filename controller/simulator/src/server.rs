@@ -1,11 +1,12 @@
 //! The two listeners, and a request's way through one of them.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context as Task, Poll};
 
 use axum::body::{Body, Bytes, to_bytes};
+use axum::http::request::Parts;
 use axum::http::{Request, Response};
 use diarchy_clock::Clock;
 use hyper::body::{Frame, Incoming, SizeHint};
@@ -20,7 +21,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::answers::respond;
 use crate::faults::{Failure, Faults, Service};
-use crate::http::{Answer, Call};
+use crate::http::{Call, decode};
 use crate::log::Log;
 use crate::setup::{Behaviour, Limits};
 use crate::sign_in::{Door, Session};
@@ -83,6 +84,17 @@ impl Shared {
         core.world.advance(crate::moment::moment(self.clock.now()));
         core
     }
+}
+
+/// Why a request without a socket has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unanswered {
+    /// The connection was refused: the request was not read.
+    #[error("the connection was refused")]
+    Refused,
+    /// The connection ended before the whole answer was said: anything may have happened.
+    #[error("the connection ended early")]
+    Broken,
 }
 
 /// A connection that ends without an answer.
@@ -155,14 +167,7 @@ async fn handle(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Hangup> {
     let (head, body) = request.into_parts();
-    let path = decode(head.uri.path());
-    let failures = shared
-        .core()
-        .faults
-        .strike(service, head.method.as_str(), &path);
-    if failures.contains(&Failure::Refused) {
-        return Err(Hangup);
-    }
+    let failures = strike(&shared, service, &head).ok_or(Hangup)?;
     for failure in &failures {
         if let Failure::Delay(duration) = failure {
             tokio::time::sleep(*duration).await;
@@ -171,83 +176,88 @@ async fn handle(
     let Ok(body) = to_bytes(Body::new(body), LARGEST_BODY).await else {
         return Err(Hangup);
     };
-    let query = head.uri.query().unwrap_or_default();
-    let call = Call {
-        method: head.method,
-        path,
-        query: query
-            .split('&')
-            .filter(|pair| !pair.is_empty())
-            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-            .map(|(name, value)| {
-                (
-                    decode(&name.replace('+', " ")),
-                    decode(&value.replace('+', " ")),
-                )
-            })
-            .collect(),
-        headers: head.headers,
-        body,
-        client,
-        session,
-    };
-    // Of the world's clock, as everything here.
-    let date = http_date(shared.clock.now());
+    let call = Call::new(head, body, client, session);
     // A listing of a large fleet is work for a while.
     let answering = tokio::task::spawn_blocking(move || {
-        let answer = respond(&shared, service, &call, &failures);
-        (answer, failures)
+        let response = answer(&shared, service, &call, &failures);
+        (response, failures)
     });
-    let (answer, failures) = answering.await.map_err(|_| Hangup)?;
-    let mut response = send(answer, &failures);
+    let (response, failures) = answering.await.map_err(|_| Hangup)?;
+    Ok(send(response, &failures))
+}
+
+/// Answers a request that did not come over a socket.
+pub(crate) fn answer_at_once(
+    shared: &Shared,
+    service: Service,
+    request: Request<Vec<u8>>,
+) -> Result<Response<Vec<u8>>, Unanswered> {
+    let (head, body) = request.into_parts();
+    if shared.core().faults.refuses(service) {
+        return Err(Unanswered::Refused);
+    }
+    let failures = strike(shared, service, &head).ok_or(Unanswered::Broken)?;
+    for failure in &failures {
+        if let Failure::Delay(duration) = failure {
+            shared.clock.advance(*duration);
+        }
+    }
+    let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    // Nobody signs connections in where there are none.
+    let call = Call::new(head, body.into(), client, Arc::new(Session::default()));
+    let response = answer(shared, service, &call, &failures);
+    if failures.contains(&Failure::CutOff) {
+        return Err(Unanswered::Broken);
+    }
+    Ok(response)
+}
+
+/// What goes wrong with a request; nothing is said to it at all if there is none.
+fn strike(shared: &Shared, service: Service, head: &Parts) -> Option<Vec<Failure>> {
+    let path = decode(head.uri.path());
+    let method = head.method.as_str();
+    let failures = shared.core().faults.strike(service, method, &path);
+    (!failures.contains(&Failure::Refused)).then_some(failures)
+}
+
+/// The whole answer to a call, with what the faults make of its body.
+fn answer(
+    shared: &Shared,
+    service: Service,
+    call: &Call,
+    failures: &[Failure],
+) -> Response<Vec<u8>> {
+    // Of the world's clock, as everything here.
+    let date = http_date(shared.clock.now());
+    let mut answer = respond(shared, service, call, failures);
+    if failures.contains(&Failure::MalformedJson) {
+        answer.body.truncate(answer.body.len() * 2 / 3);
+    }
+    let mut response = answer.into_response();
     if let Ok(date) = date.parse() {
         response.headers_mut().insert("date", date);
     }
-    Ok(response)
+    response
 }
 
 fn http_date(now: Timestamp) -> String {
     now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
-fn decode(text: &str) -> String {
-    percent_encoding::percent_decode_str(text)
-        .decode_utf8_lossy()
-        .into_owned()
-}
-
 /// The response, or what the faults leave of it.
-fn send(mut answer: Answer, failures: &[Failure]) -> Response<Body> {
-    if failures.contains(&Failure::MalformedJson) {
-        answer.body.truncate(answer.body.len() * 2 / 3);
-    }
-    let length = answer.body.len();
-    let body = if failures.contains(&Failure::CutOff) {
-        let mut sent = answer.body;
-        sent.truncate(length / 2);
+fn send(response: Response<Vec<u8>>, failures: &[Failure]) -> Response<Body> {
+    response.map(|mut body| {
+        if !failures.contains(&Failure::CutOff) {
+            return Body::from(body);
+        }
+        let length = body.len();
+        body.truncate(length / 2);
         Body::new(CutOff {
-            sent: Some(Bytes::from(sent)),
+            sent: Some(Bytes::from(body)),
             announced: length.max(1) as u64,
             flushed: false,
         })
-    } else {
-        Body::from(answer.body)
-    };
-    let mut response = Response::new(body);
-    *response.status_mut() = answer.status;
-    let headers = response.headers_mut();
-    if length > 0 {
-        headers.append(
-            "content-type",
-            axum::http::HeaderValue::from_static(answer.content_type),
-        );
-    }
-    for (name, value) in answer.headers {
-        if let Ok(value) = value.parse() {
-            headers.append(name, value);
-        }
-    }
-    response
+    })
 }
 
 /// A body that promises more than it sends.

@@ -270,11 +270,14 @@ impl<'e> Sight<'e> {
             let seen = &self.devices[*at];
             seen.is_sent || seen.is_placed
         };
-        // Of whom it is not known whether they are online, or what they report, may be on their way.
+        // Of whom it is not known whether they are online, or what they report, may be on their way. Who
+        // is known to have left Intune reports nothing, however long it is waited for.
         let perhaps_in_flight = |at: &usize| {
-            let seen = &self.devices[*at];
-            let may_be_online = engine.inventory().online.get(self.rows[*at]) != Ternary::No;
-            may_be_online && !seen.is_online && !seen.has_arrived && is_under_way(at)
+            let (seen, row) = (&self.devices[*at], self.rows[*at]);
+            let inventory = engine.inventory();
+            let may_report = inventory.online.get(row) != Ternary::No
+                && inventory.enrolled.get(row) != Ternary::No;
+            may_report && !seen.is_online && !seen.has_arrived && is_under_way(at)
         };
         let unknown = (0..self.rows.len()).filter(perhaps_in_flight).count();
         let moves = Moves {

@@ -119,6 +119,8 @@ impl GraphClient {
         );
         let entra = TransportOptions {
             ca_bundle: options.transport.ca_bundle.clone(),
+            carrier: options.transport.carrier.clone(),
+            patience: options.transport.patience,
             longest_answer: 1 << 20,
             ..TransportOptions::for_service(Service::Entra)
         };

@@ -3,8 +3,12 @@
 use std::error::Error;
 use std::fmt;
 
-use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::Request;
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+};
 
+use super::carrier::Way;
 use super::retry::Repeat;
 use super::{Answer, Authorization, Call, trust};
 use crate::error::{EstateError, Service};
@@ -167,47 +171,43 @@ pub(crate) fn causes(error: &(dyn Error + 'static)) -> String {
 }
 
 /// Sends `call` once, and reads at most `longest` bytes of the answer.
-pub(crate) async fn attempt(
-    http: &reqwest::Client,
-    call: &Call,
-    longest: usize,
-) -> Result<Answer, Fault> {
-    let mut request = http.request(call.method.clone(), call.url.clone());
-    request = match &call.authorization {
-        // Accounts are signed in on connections of their own.
-        Authorization::None | Authorization::Account(_) => request,
-        Authorization::Bearer(token) => request.bearer_auth(token.reveal()),
-    };
-    for (name, value) in &call.headers {
-        request = request.header(
-            HeaderName::from_static(name),
-            HeaderValue::from_static(value),
-        );
-    }
-    if let Some((content_type, body)) = &call.body {
-        request = request
-            .header(reqwest::header::CONTENT_TYPE, *content_type)
-            .body(body.clone());
-    }
-    let mut response = request.send().await?;
-    let status = response.status();
-    let (retry_after, date) = (
-        text_of(response.headers(), &RETRY_AFTER),
-        text_of(response.headers(), &DATE),
-    );
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > longest {
-            return Err(Fault::too_long(longest));
-        }
-        body.extend_from_slice(&chunk);
-    }
+pub(super) async fn attempt(way: &Way, call: &Call, longest: usize) -> Result<Answer, Fault> {
+    let (head, body) = way.send(request(call)?, longest).await?.into_parts();
     Ok(Answer {
-        status,
-        retry_after,
-        date,
+        status: head.status,
+        retry_after: text_of(&head.headers, &RETRY_AFTER),
+        date: text_of(&head.headers, &DATE),
         body,
     })
+}
+
+/// The request that `call` makes.
+fn request(call: &Call) -> Result<Request<Vec<u8>>, Fault> {
+    let mut request = Request::builder()
+        .method(call.method.clone())
+        .uri(call.url.as_str());
+    for (name, value) in &call.headers {
+        request = request.header(*name, *value);
+    }
+    // Accounts are signed in on connections of their own.
+    if let Authorization::Bearer(token) = &call.authorization {
+        let text = format!("Bearer {}", token.reveal());
+        let value = HeaderValue::try_from(text).map(|mut value| {
+            value.set_sensitive(true);
+            value
+        });
+        request = request.header(AUTHORIZATION, value.map_err(|error| unsendable(&error))?);
+    }
+    let mut body = Vec::new();
+    if let Some((content_type, sent)) = &call.body {
+        request = request.header(CONTENT_TYPE, *content_type);
+        body.clone_from(sent);
+    }
+    request.body(body).map_err(|error| unsendable(&error))
+}
+
+fn unsendable(error: &(dyn Error + 'static)) -> Fault {
+    Fault::unsendable(&causes(error))
 }
 
 /// A header that is text.

@@ -3,6 +3,7 @@
 //! Time-outs of sockets are real time; every other wait is the injected clock's.
 
 pub(crate) mod attempt;
+mod carrier;
 mod channel;
 mod counters;
 pub(crate) mod failure;
@@ -22,6 +23,7 @@ use url::Url;
 use crate::error::{EstateError, Refusal, Service};
 use crate::secret::Secret;
 
+pub use carrier::{Carried, Carrier, Lost};
 pub use channel::DomainAccount;
 pub(crate) use channel::{Account, kdc_address};
 pub use counters::{Counters, Outcome, RequestCount};
@@ -30,6 +32,7 @@ pub use retry::{Patience, http_date};
 pub use trust::CaBundle;
 
 use attempt::Fault;
+use carrier::Way;
 use channel::{Channels, Exchange};
 use pace::Pacer;
 use retry::Repeat;
@@ -49,6 +52,9 @@ pub struct TransportOptions {
     pub patience: Patience,
     /// The service's published limit.
     pub pace: Pace,
+    /// What carries requests in place of the network; none, as everywhere but in a simulation: they
+    /// leave over HTTP. Who signs in with a domain account always does.
+    pub carrier: Option<Arc<dyn Carrier>>,
 }
 
 impl TransportOptions {
@@ -67,6 +73,7 @@ impl TransportOptions {
                 Service::Graph => Pace::GRAPH,
                 Service::AdminService => Pace::ADMIN_SERVICE,
             },
+            carrier: None,
         }
     }
 }
@@ -164,7 +171,7 @@ pub struct Transport {
 #[derive(Debug)]
 struct Inner {
     service: Service,
-    http: reqwest::Client,
+    way: Way,
     channels: Channels,
     clock: Clock,
     longest_answer: usize,
@@ -198,22 +205,12 @@ impl Transport {
             detail: format!("no TLS client can be made: {}", attempt::causes(error)),
         };
         let tls = trust::tls(options.ca_bundle.as_ref()).map_err(|error| unusable(&error))?;
-        let mut pooled = tls.clone();
-        pooled.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let http = reqwest::Client::builder()
-            .user_agent(USER)
-            .connect_timeout(options.connect_timeout)
-            .timeout(options.request_timeout)
-            // No service used here redirects, and credentials must not follow one.
-            .redirect(reqwest::redirect::Policy::none())
-            .tls_backend_preconfigured(pooled)
-            .build()
-            .map_err(|error| unusable(&error))?;
+        let way = Way::new(options, &tls).map_err(|error| unusable(&error))?;
         let channels = Channels::new(tls, options.connect_timeout, options.request_timeout);
         Ok(Self {
             inner: Arc::new(Inner {
                 service,
-                http,
+                way,
                 channels,
                 clock,
                 longest_answer: options.longest_answer,
@@ -331,7 +328,7 @@ impl Transport {
                 };
                 exchange.run().await
             }
-            _ => attempt::attempt(&inner.http, call, longest).await,
+            _ => attempt::attempt(&inner.way, call, longest).await,
         };
         match &result {
             Ok(answer) => {

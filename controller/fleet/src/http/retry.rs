@@ -26,6 +26,8 @@ pub struct Patience {
     pub longest_delay: Duration,
     /// How long one request may wait in all before the caller hears of it.
     pub in_all: Duration,
+    /// What the jitter of waits is drawn from; none, as everywhere but in a simulation: chance.
+    pub seed: Option<u64>,
 }
 
 impl Default for Patience {
@@ -35,6 +37,7 @@ impl Default for Patience {
             first_delay: Duration::from_secs(1),
             longest_delay: Duration::from_mins(1),
             in_all: Duration::from_mins(5),
+            seed: None,
         }
     }
 }
@@ -43,13 +46,16 @@ impl Patience {
     /// The waits between attempts: exponential, with jitter, so that many clients that failed
     /// together do not return together.
     pub(crate) fn delays(&self) -> ExponentialBackoff {
-        ExponentialBuilder::new()
+        let waits = ExponentialBuilder::new()
             .with_min_delay(self.first_delay)
             .with_max_delay(self.longest_delay)
             .with_factor(2.0)
             .with_jitter()
-            .without_max_times()
-            .build()
+            .without_max_times();
+        match self.seed {
+            Some(seed) => waits.with_jitter_seed(seed).build(),
+            None => waits.build(),
+        }
     }
 }
 

@@ -1,0 +1,110 @@
+//! Worlds made by hand, for what seeds have found.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use diarchy_clock::Clock;
+use diarchy_operator::audit::Event;
+use diarchy_operator::report::FleetReport;
+use diarchy_operator::store::GivenApproval;
+use diarchy_simulator::{Failure, Fault, Options, Service, Setup, Workload};
+
+use crate::fleet::beginning;
+use crate::house::{Ending, House};
+use crate::repository::{Assignment, Fleet, Group, NAME, Repository, pilot};
+
+const WORKLOAD: Workload = Workload::ClientApps;
+
+/// A fleet of 20 devices, all of which are to go to Intune at once.
+fn everybody() -> (House, Repository) {
+    let clock = Clock::manual(beginning());
+    let setup = Setup::new(3, 20).with_pilot(WORKLOAD, &pilot(WORKLOAD));
+    let world = diarchy_simulator::unserved(Options::new(setup, clock.clone())).unwrap();
+    let all = Group {
+        digits: (0..10).collect(),
+        serials: BTreeSet::new(),
+        without: None,
+    };
+    let assignment = Assignment {
+        workload: WORKLOAD,
+        group: "all".to_owned(),
+        to_intune: true,
+        priority: 1,
+        suspended: false,
+        observes: false,
+        reverts: false,
+        rollout: None,
+    };
+    let repository = Repository {
+        fleet: Fleet {
+            suspended: false,
+            observes: false,
+            max_changed: 5,
+            max_leaving: 5,
+            freeze: None,
+        },
+        pilots: vec![WORKLOAD],
+        judges_compliance: false,
+        groups: BTreeMap::from([("all".to_owned(), all)]),
+        assignments: BTreeMap::from([("everybody".to_owned(), assignment)]),
+        is_broken: false,
+    };
+    (House::new(clock, world), repository)
+}
+
+fn pass(house: &mut House) -> FleetReport {
+    house.clock.advance(Duration::from_hours(1));
+    match house.pass(None) {
+        Ending::Ended(report) => report.fleets.into_iter().next().expect("one fleet"),
+        other => panic!("the pass does not end: {other:?}"),
+    }
+}
+
+fn approve(house: &House, report: &FleetReport) {
+    let waiting = report.waiting.as_ref().expect("something waits");
+    let approval = GivenApproval {
+        digest: waiting.digest.clone(),
+        revision: report.revision.clone(),
+        approver: NAME.to_owned(),
+        at: house.clock.now(),
+        expires: None,
+        id: None,
+    };
+    house.store.approve(&approval).unwrap();
+}
+
+/// A service that failed just before a process ended is not somebody who took devices away.
+#[test]
+fn what_a_pass_could_not_read_is_not_missed_by_the_next_process() {
+    for what in ["SMS_R_System", "SMS_FullCollectionMembership"] {
+        let (mut house, repository) = everybody();
+        house.commit(&repository.yaml());
+        let first = pass(&mut house);
+        approve(&house, &first);
+        for _ in 0..8 {
+            pass(&mut house);
+        }
+        assert!(
+            house.world.control().judge().writes > 3,
+            "nothing was written"
+        );
+        let failure = Failure::Status {
+            status: 500,
+            retry_after: None,
+            after_effect: false,
+        };
+        let fault = Fault::new(Service::AdminService, what, failure);
+        house.world.control().inject(fault);
+        assert!(!pass(&mut house).problems.is_empty(), "{what} was read");
+        house.world.control().clear_all();
+        house.restart();
+        let after = pass(&mut house);
+        assert_eq!(after.waiting, None, "{what}");
+        let trail = house.store.audit_trail(0, usize::MAX).unwrap();
+        let forgets = |event: &Event| matches!(event, Event::Forgotten { .. });
+        assert!(
+            !trail.iter().any(|(_, entry)| forgets(&entry.event)),
+            "{what}"
+        );
+    }
+}

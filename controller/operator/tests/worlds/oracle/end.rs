@@ -1,0 +1,121 @@
+//! Where everything is in the end.
+
+use diarchy_core::rollout::Phase;
+use diarchy_simulator::{MishapKind, Truth, Workload};
+
+use super::rules::Candidate;
+use super::site::Site;
+use super::{Check, Moment};
+use crate::history::History;
+use crate::repository::Assignment;
+
+pub struct End;
+
+impl Check for End {
+    fn end(&mut self, history: &History, site: &Site, found: &mut Vec<String>) {
+        let (Some(number), Some(pass)) =
+            (history.passes.len().checked_sub(1), history.passes.last())
+        else {
+            return;
+        };
+        let moment = Moment {
+            history,
+            number,
+            pass,
+            site,
+        };
+        if !history.is_at_rest {
+            found.push(format!("it never rests: {:?}", pass.report));
+        }
+        for (name, one) in moment.repository().iter().flat_map(|one| &one.assignments) {
+            if let Some(stuck) = stuck(&moment, name, one) {
+                found.push(format!(
+                    "{name} is {stuck:?} in the end, and no device is a reason for it"
+                ));
+            }
+        }
+        let workloads = moment.repository().map_or(&[][..], |one| &one.pilots);
+        for truth in &history.truths {
+            for workload in workloads {
+                if let Some(expected) = expected(&moment, truth, *workload)
+                    && expected != truth.actual.contains(workload)
+                {
+                    found.push(format!(
+                        "in the end {} is {}at Intune for {workload}: {truth:?}",
+                        truth.name,
+                        if expected { "not " } else { "" }
+                    ));
+                }
+            }
+        }
+    }
+}
+
+/// Where a rollout has come to a stand without having ended, although nobody keeps it from going on: no
+/// device is silent, and none is out of reach.
+fn stuck(moment: &Moment<'_>, name: &str, one: &Assignment) -> Option<Phase> {
+    let phase = moment.pass.rollout(name)?.phase;
+    let has_ended = matches!(phase, Phase::Complete | Phase::Halted | Phase::RolledBack);
+    if has_ended || !moment.is_in_force(name, one) {
+        return None;
+    }
+    let is_silent = |truth: &Truth| {
+        let mut mishaps = truth.mishaps.iter();
+        mishaps.any(|one| one.what == MishapKind::Silent)
+    };
+    let selected = moment
+        .history
+        .truths
+        .iter()
+        .filter(|truth| moment.selects(one, truth));
+    let own: Vec<_> = selected
+        .filter(|truth| moment.is_own(name, truth, one.workload))
+        .collect();
+    // A rollout without anybody to move waits for somebody to come.
+    let can_move = |truth: &&&Truth| truth.follows_sliders && !truth.outside_limiting_collection;
+    let is_reason = own.iter().any(|truth| is_silent(truth) || !truth.online);
+    (own.iter().filter(can_move).count() > 0 && !is_reason).then_some(phase)
+}
+
+/// Whether Intune shall have the workload, for a device of which that can be told.
+fn expected(moment: &Moment<'_>, truth: &Truth, workload: Workload) -> Option<bool> {
+    let resource = truth.resource_id?;
+    if !truth.follows_sliders || truth.outside_limiting_collection || !truth.online {
+        return None;
+    }
+    // Whom people had put into a pilot before the world began may be there by whatever rule.
+    let first = moment.history.passes.first()?;
+    let was_there =
+        |first: &Truth| first.device == truth.device && first.actual.contains(&workload);
+    if first.truths.iter().any(was_there) {
+        return None;
+    }
+    let deciding = moment.deciding(truth, workload);
+    // A rollout that has stopped, and one that waits for devices that never report, is its own reason.
+    let is_done = |one: &Candidate<'_>| {
+        let phase = moment.pass.rollout(one.name).map(|one| one.phase);
+        one.is_in_force && (one.assignment.rollout.is_none() || phase == Some(Phase::Complete))
+    };
+    if !deciding.iter().all(is_done) {
+        return None;
+    }
+    let is_held = moment.site.is_held(workload, resource);
+    // Where DeviceConfiguration stays at Intune although nobody asks, EndpointProtection stays too.
+    let configuration = Workload::DeviceConfiguration;
+    let stays_along = workload == Workload::EndpointProtection
+        && moment.is_piloted(configuration)
+        && moment.site.is_held(configuration, resource);
+    match deciding.first() {
+        Some(winner) if winner.assignment.to_intune => Some(true),
+        // What people put in, nobody takes out.
+        Some(_) => Some(moment.site.is_foreign(workload, resource) || stays_along && is_held),
+        None => {
+            let stays = moment.site.is_foreign(workload, resource)
+                || moment
+                    .site
+                    .holders(workload, resource)
+                    .any(|one| !moment.gives_back(one));
+            Some(is_held && (stays || stays_along))
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The oracle: what a history must be like, worked out apart from the code that made it.
+//!
+//! It knows what the seed had people commit, say and do, the site's log of writes, and what is true of the
+//! devices. Of the loop it takes nothing but what waited and where it said a rollout was, and that only to
+//! explain an end. Where the loop may know less than is true (a service failed, a process was killed), the
+//! oracle demands only what must hold all the same.
+
+mod asked;
+mod end;
+mod eras;
+mod ledger;
+mod rails;
+mod rules;
+mod site;
+mod steps;
+mod stops;
+
+use crate::history::{History, Pass};
+use site::Site;
+
+/// What a check looks at: the site, as one write or one pass finds it.
+pub struct Moment<'h> {
+    pub history: &'h History,
+    /// The number of the pass.
+    pub number: usize,
+    pub pass: &'h Pass,
+    pub site: &'h Site,
+}
+
+/// A direct rule that was made or taken away.
+#[derive(Debug, Clone)]
+pub struct Write {
+    /// Its entry in the log.
+    pub entry: usize,
+    pub collection: String,
+    pub resource: u32,
+    pub adds: bool,
+}
+
+/// Something that is watched over a whole history.
+pub trait Check {
+    /// A pass begins, or would have.
+    fn begin(&mut self, _moment: &Moment<'_>, _found: &mut Vec<String>) {}
+    /// A rule is about to change.
+    fn write(&mut self, _moment: &Moment<'_>, _write: &Write, _found: &mut Vec<String>) {}
+    /// Everything has happened.
+    fn end(&mut self, _history: &History, _site: &Site, _found: &mut Vec<String>) {}
+}
+
+/// What is wrong with a history: nothing, or lines for people to read.
+pub fn judge(history: &History) -> Vec<String> {
+    let mut found = Vec::new();
+    if !history.verdict.is_clean() {
+        found.push(format!("the site's own judge: {:?}", history.verdict));
+    }
+    let mut checks: Vec<Box<dyn Check>> = vec![
+        Box::new(asked::Asked),
+        Box::new(rails::Rails::default()),
+        Box::new(steps::Steps::default()),
+        Box::new(stops::Stops::default()),
+        Box::new(ledger::Ledger),
+        Box::new(end::End),
+    ];
+    let first = history.passes.first().map_or(&[][..], |pass| &pass.truths);
+    let mut site = Site::new(first);
+    let mut entry = 0;
+    for (number, pass) in history.passes.iter().enumerate() {
+        // What people did at the site before the pass.
+        while entry < pass.log.0 {
+            site.take(&history.log[entry]);
+            entry += 1;
+        }
+        site.forget_owners(history.in_force(pass));
+        for check in &mut checks {
+            let moment = Moment {
+                history,
+                number,
+                pass,
+                site: &site,
+            };
+            check.begin(&moment, &mut found);
+        }
+        while entry < pass.log.1 {
+            for write in site::writes(&history.log[entry], entry) {
+                for check in &mut checks {
+                    let moment = Moment {
+                        history,
+                        number,
+                        pass,
+                        site: &site,
+                    };
+                    check.write(&moment, &write, &mut found);
+                }
+                site.change(&write, history.log[entry].at);
+            }
+            site.take(&history.log[entry]);
+            entry += 1;
+        }
+    }
+    for check in &mut checks {
+        check.end(history, &site, &mut found);
+    }
+    found
+}
