@@ -29,7 +29,7 @@ use diarchy_core::rollout::{
     Act, Heeded, Look, Phase, Rollouts, Said, Signals, Stage, StopReason, spec_digest,
 };
 use diarchy_core::tally::Tally;
-use diarchy_core::workload::{Authority, Workload};
+use diarchy_core::workload::{Authority, Workload, WorkloadSet};
 use jiff::SignedDuration;
 use proptest::prelude::Just;
 
@@ -327,6 +327,7 @@ fn pass(
         is_sent: &|_, _, _| false,
         is_evidence: &|_, _| true,
         is_outside: &|_, _| false,
+        contradicted: WorkloadSet::EMPTY,
         is_approved: &|_| false,
         said: &facts.said,
     };

@@ -11,7 +11,7 @@ mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diarchy_core::accept::{Accepted, Approved, ApprovedChange, Basis, accept};
+use diarchy_core::accept::{Acceptance, Accepted, Approved, ApprovedChange, Basis, accept};
 use diarchy_core::amount::Amount;
 use diarchy_core::circumstances::Circumstances;
 use diarchy_core::decision::Decision;
@@ -23,9 +23,10 @@ use diarchy_core::digest::Digest;
 use diarchy_core::due::{Brakes, due, waiting};
 use diarchy_core::duration::Span;
 use diarchy_core::engine::{Engine, Verdict};
+use diarchy_core::inventory::Inventory;
 use diarchy_core::obstacle::Obstacle;
 use diarchy_core::resource::ObjectName;
-use diarchy_core::rollout::{Act, Look, Rollouts, Said, Signals, Survey};
+use diarchy_core::rollout::{Act, Look, Progress, Rollouts, Said, Signals, Survey};
 use diarchy_core::rules::RulesUnderWay;
 use diarchy_core::steps::{Step as SiteStep, steps};
 use diarchy_core::workload::{Authority, Workload, WorkloadSet};
@@ -136,6 +137,7 @@ struct Fleet {
 }
 
 /// What a pass has found: how many steps it has taken, what stands in the way, and for which device.
+#[derive(Default)]
 struct Found {
     taken: usize,
     obstacles: Vec<Obstacle>,
@@ -357,51 +359,21 @@ impl Fleet {
             .flat_map(|index| (0..inventory.rows()).map(move |row| (index, row)))
             .filter(|(index, row)| engine.has_admitted(AssignmentIndex(*index), *row))
             .collect();
-        let waiting = acceptance.waiting.as_ref().map(|waiting| {
-            let changes = waiting.changes.iter().map(|change| ApprovedChange {
-                device: first(change.row),
-                workload: change.workload,
-                to: change.to,
-            });
-            (waiting.digest, changes.collect())
-        });
+        let waiting = shown(&acceptance, &inventory);
         let end = engine.admitting(end_state);
-        let mut found = Found {
+        let has_admitted = |index: AssignmentIndex, row| admitted.contains(&(index.0, row));
+        let is_taken = |pair| taken.iter().any(|step| step.pair() == pair);
+        let found = Found {
             taken: taken.len(),
-            obstacles: Vec::new(),
             waiting,
             steps: survey
                 .rollouts
                 .values()
-                .filter_map(|one| one.awaits())
+                .filter_map(Progress::awaits)
                 .collect(),
-            unexplained: Vec::new(),
-            changes: 0,
+            ..look(&end, &circumstances, &has_admitted, &is_taken)
         };
-        for row in 0..inventory.rows() {
-            for workload in WORKLOADS {
-                let pair = (row, workload);
-                let has_admitted = |index: AssignmentIndex| admitted.contains(&(index.0, row));
-                let obstacles = circumstances.obstacles(&end, pair, &has_admitted);
-                let changes = matches!(end.verdict(row, workload), Verdict::Change { .. });
-                found.changes += usize::from(changes);
-                let is_taken = taken.iter().any(|step| step.pair() == pair);
-                if changes && !is_taken && obstacles.is_empty() {
-                    found.unexplained.push(pair);
-                }
-                if !is_taken {
-                    found.obstacles.extend(obstacles.into_iter().next());
-                }
-            }
-        }
-        let writes: Vec<((String, Workload), bool)> = taken
-            .iter()
-            .map(|step| {
-                let (row, workload) = step.pair();
-                let places = matches!(step, SiteStep::Place { .. });
-                ((first(row), workload), places)
-            })
-            .collect();
+        let writes = writes(&taken, &inventory);
         self.rollouts = survey.rollouts;
         self.accepted = acceptance.accepted;
         self.last = Some(self.now);
@@ -511,6 +483,57 @@ impl Fleet {
             other => panic!("{other:?} cannot be here"),
         }
     }
+}
+
+/// What waits for a person, as a person is shown it.
+fn shown(
+    acceptance: &Acceptance,
+    inventory: &Inventory,
+) -> Option<(Digest, BTreeSet<ApprovedChange>)> {
+    let waiting = acceptance.waiting.as_ref()?;
+    let changes = waiting.changes.iter().map(|change| ApprovedChange {
+        device: inventory.first_id(change.row).to_owned(),
+        workload: change.workload,
+        to: change.to,
+    });
+    Some((waiting.digest, changes.collect()))
+}
+
+/// By device and workload, whether it is placed or taken out.
+fn writes(taken: &[SiteStep], inventory: &Inventory) -> Vec<((String, Workload), bool)> {
+    let of = |step: &SiteStep| {
+        let (row, workload) = step.pair();
+        let places = matches!(step, SiteStep::Place { .. });
+        ((inventory.first_id(row).to_owned(), workload), places)
+    };
+    taken.iter().map(of).collect()
+}
+
+/// What stands in the way of each device for which no step is taken, and for whom nothing is said.
+fn look(
+    end: &Engine<'_>,
+    circumstances: &Circumstances,
+    has_admitted: &dyn Fn(AssignmentIndex, usize) -> bool,
+    is_taken: &dyn Fn((usize, Workload)) -> bool,
+) -> Found {
+    let mut found = Found::default();
+    for row in 0..end.inventory().rows() {
+        for workload in WORKLOADS {
+            let pair = (row, workload);
+            let admits = |index| has_admitted(index, row);
+            let obstacles = circumstances.obstacles(end, pair, &admits);
+            let changes = matches!(end.verdict(row, workload), Verdict::Change { .. });
+            found.changes += usize::from(changes);
+            if is_taken(pair) {
+                continue;
+            }
+            if changes && obstacles.is_empty() {
+                found.unexplained.push(pair);
+            }
+            found.obstacles.extend(obstacles.into_iter().next());
+        }
+    }
+    found
 }
 
 /// How a fleet gets where git wants it, act by act.
