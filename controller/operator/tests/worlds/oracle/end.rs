@@ -73,7 +73,14 @@ fn stuck(moment: &Moment<'_>, name: &str, one: &Assignment) -> Option<Phase> {
         .collect();
     // A rollout without anybody to move waits for somebody to come.
     let can_move = |truth: &&&Truth| truth.follows_sliders && !truth.outside_limiting_collection;
-    let is_reason = own.iter().any(|truth| is_silent(truth) || !truth.online);
+    // One that was moved and has left Intune since cannot report, and fills maxConcurrency.
+    let fills = |truth: &Truth| {
+        let is_placed = |id| moment.site.is_placed(one.workload, name, id);
+        !truth.follows_sliders && truth.resource_id.is_some_and(is_placed)
+    };
+    let bears = one.rollout.as_ref().and_then(|one| one.max_concurrency);
+    let is_full = bears.is_some() && moment.history.truths.iter().any(fills);
+    let is_reason = is_full || own.iter().any(|truth| is_silent(truth) || !truth.online);
     (own.iter().filter(can_move).count() > 0 && !is_reason).then_some(phase)
 }
 
