@@ -295,3 +295,86 @@ fn who_has_left_intune_takes_nobodys_place() {
     world.devices[0].remove("intune");
     assert_eq!(sent(&world, &mut memory), 0);
 }
+
+/// Twenty devices that were moved and have arrived, in a rollout that is complete.
+fn moved(memory: &mut Memory) -> World {
+    let mut world = fleet(20);
+    let at_once = rollout(Amount::ALL);
+    pass(&world, &at_once, memory, |_, acceptance| {
+        assert_eq!(acceptance.waiting, None);
+    });
+    let own = world.assignments[0].reference();
+    for device in &mut world.devices[..20] {
+        hold(device, WORKLOAD, std::slice::from_ref(&own));
+        device.insert("observed".to_owned(), json!([WORKLOAD.name()]));
+    }
+    pass(&world, &at_once, memory, |decision, _| {
+        assert_eq!(decision.end.changes, []);
+    });
+    world
+}
+
+/// What waits and what is cleared of a pass over `world`.
+fn judged(world: &World, memory: &mut Memory) -> (Option<(WaitReason, usize)>, usize) {
+    pass(
+        world,
+        &rollout(Amount::ALL),
+        memory,
+        |decision, acceptance| {
+            let waiting = acceptance.waiting.as_ref();
+            let waiting = waiting.map(|waiting| (waiting.reason, waiting.changes.len()));
+            (waiting, cleared(decision, acceptance).len())
+        },
+    )
+}
+
+#[test]
+fn a_group_that_is_emptied_hands_nobody_back_unasked() {
+    let mut memory = baseline();
+    let mut world = moved(&mut memory);
+    world.groups = vec![listed("some", ids(0..0))];
+    let waits = Some((WaitReason::MaxLeaving, 20));
+    assert_eq!(judged(&world, &mut memory), (waits, 0));
+}
+
+#[test]
+fn a_group_that_is_gone_moves_nobody_and_its_rollout_is_where_it_was() {
+    let mut memory = baseline();
+    let mut world = moved(&mut memory);
+    let before = memory.rollouts.clone();
+    let groups = std::mem::take(&mut world.groups);
+    assert_eq!(judged(&world, &mut memory), (None, 0));
+    world.groups = groups;
+    assert_eq!(judged(&world, &mut memory), (None, 0));
+    let admitted = |rollouts: &Rollouts| rollouts[&name()].admitted.clone();
+    assert_eq!(admitted(&memory.rollouts), admitted(&before));
+}
+
+#[test]
+fn devices_that_an_inventory_lost_are_neither_moved_nor_forgotten() {
+    let mut memory = baseline();
+    let mut world = moved(&mut memory);
+    let all = world.devices.clone();
+    world.devices.truncate(5);
+    assert_eq!(judged(&world, &mut memory), (None, 0));
+    world.devices = all;
+    assert_eq!(judged(&world, &mut memory), (None, 0));
+    // Collections that came back empty would be filled again, as was accepted.
+    for device in &mut world.devices {
+        hold(device, WORKLOAD, &[]);
+    }
+    assert_eq!(judged(&world, &mut memory), (None, 20));
+}
+
+#[test]
+fn a_lost_end_state_asks_again_however_far_a_rollout_is() {
+    let mut memory = baseline();
+    let mut world = moved(&mut memory);
+    world.groups = vec![listed("some", ids(0..25))];
+    memory.accepted = None;
+    let waits = Some((WaitReason::NoBaseline, 5));
+    assert_eq!(judged(&world, &mut memory), (waits, 0));
+    // So it does when what rollouts had done is lost, too.
+    memory.rollouts = Rollouts::new();
+    assert_eq!(judged(&world, &mut memory), (waits, 0));
+}
