@@ -374,3 +374,46 @@ fn an_assignment_that_is_made_anew_does_not_take_back_what_the_first_had_moved()
     );
     assert_clean(&case.state());
 }
+
+#[test]
+fn a_group_that_is_deleted_while_it_is_used_is_refused() {
+    let case = Case::new(CANARY);
+    let mut running = case.carried_out();
+    let before = writes(&case.state());
+    let file = case.repository.file("updates.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let (_, assignment) = text.split_once("---\n").unwrap();
+    std::fs::write(&file, assignment).unwrap();
+    let commit = case.repository.commit();
+    let report = running.wait_for("the deletion to be refused", |report| {
+        let refused = report["refused"]["revision"].as_str();
+        refused.is_some_and(|refused| refused.contains(&commit))
+    });
+    let finding = report["refused"]["findings"][0].as_str().unwrap();
+    assert!(
+        finding.contains("updates.yaml:") && finding.contains("updates"),
+        "{finding}"
+    );
+    running.fresh();
+    assert_eq!(writes(&case.state()), before);
+}
+
+#[test]
+fn a_repository_that_went_empty_moves_nobody() {
+    let case = Case::new(CANARY);
+    let mut running = case.carried_out();
+    let before = writes(&case.state());
+    for file in ["updates.yaml", "policy.yaml"] {
+        std::fs::remove_file(case.repository.file(file)).unwrap();
+    }
+    let commit = case.repository.commit();
+    running.wait_for("nothing but a fleet to be left", is_of(&commit));
+    running.fresh();
+    std::fs::remove_file(case.repository.file("fleet.yaml")).unwrap();
+    let commit = case.repository.commit();
+    running.wait_for("the empty revision", |report| {
+        is_of(&commit)(report) || report.to_string().contains(&commit)
+    });
+    running.fresh();
+    assert_eq!(writes(&case.state()), before);
+}

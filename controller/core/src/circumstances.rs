@@ -83,18 +83,12 @@ impl Circumstances {
                     continue;
                 }
                 let pair = (row, *workload);
-                let Some(index) = concerned(end, pair) else {
-                    continue;
-                };
-                let admitted = |index| has_admitted(index, row);
-                let first = self.obstacles(end, pair, &admitted).into_iter().next();
-                let Some(obstacle) = first else {
-                    continue;
-                };
-                let known = counted.entry(index).or_default();
-                match known.iter_mut().find(|(one, _)| *one == obstacle) {
-                    Some((_, devices)) => *devices += 1,
-                    None => known.push((obstacle, 1)),
+                for (index, obstacle) in self.first_of_each(end, pair, has_admitted) {
+                    let known = counted.entry(index).or_default();
+                    match known.iter_mut().find(|(one, _)| *one == obstacle) {
+                        Some((_, devices)) => *devices += 1,
+                        None => known.push((obstacle, 1)),
+                    }
                 }
             }
         }
@@ -102,6 +96,39 @@ impl Circumstances {
             obstacles.sort_by_key(|(obstacle, _)| obstacle.rank());
         }
         counted
+    }
+
+    /// By assignment, what stands first in the way of the device: of the one that it would move for, or
+    /// of those that would move it and are not in force.
+    fn first_of_each(
+        &self,
+        end: &Engine<'_>,
+        pair: Pair,
+        has_admitted: &dyn Fn(AssignmentIndex, usize) -> bool,
+    ) -> Vec<(AssignmentIndex, Obstacle)> {
+        let index = match end.verdict(pair.0, pair.1) {
+            Verdict::Change { because, .. } => because,
+            Verdict::HandOver { to } => to,
+            Verdict::Kept(Kept::AsAsked(index)) => index,
+            Verdict::Kept(Kept::NobodyAsks | Kept::HeldBy(_)) => {
+                let aside = not_in_force(end, pair).filter_map(|index| {
+                    let mut obstacles = self.of_one_not_in_force(end.desired().assignment(index));
+                    Obstacle::sort(&mut obstacles);
+                    Some((index, obstacles.into_iter().next()?))
+                });
+                return aside.collect();
+            }
+            Verdict::Kept(_)
+            | Verdict::Blocked { .. }
+            | Verdict::Unmanaged
+            | Verdict::Settled(_) => return Vec::new(),
+        };
+        let admitted = |index| has_admitted(index, pair.0);
+        let first = self.obstacles(end, pair, &admitted).into_iter().next();
+        first
+            .map(|obstacle| (index, obstacle))
+            .into_iter()
+            .collect()
     }
 
     /// What keeps a change from being written, or from taking effect.
@@ -164,17 +191,9 @@ impl Circumstances {
     }
 
     /// What keeps assignments from asking that would have the device elsewhere.
-    fn of_those_not_in_force(&self, end: &Engine<'_>, (row, workload): Pair) -> Vec<Obstacle> {
-        let Some(is_at_intune) = end.holding(row, workload).map(|one| !one.is_empty()) else {
-            return Vec::new();
-        };
-        let would_move = |index: &&AssignmentIndex| {
-            let wants_intune = end.desired().assignment(**index).authority == Authority::Intune;
-            end.contains(**index, row).is_certain() && wants_intune != is_at_intune
-        };
-        let assignments = end.assignments_of(workload).iter().filter(would_move);
-        assignments
-            .flat_map(|index| self.of_one_not_in_force(end.desired().assignment(*index)))
+    fn of_those_not_in_force(&self, end: &Engine<'_>, pair: Pair) -> Vec<Obstacle> {
+        not_in_force(end, pair)
+            .flat_map(|index| self.of_one_not_in_force(end.desired().assignment(index)))
             .collect()
     }
 
@@ -215,16 +234,17 @@ impl Circumstances {
     }
 }
 
-/// The assignment that a device would move for, or has moved for.
-fn concerned(end: &Engine<'_>, (row, workload): Pair) -> Option<AssignmentIndex> {
-    match end.verdict(row, workload) {
-        Verdict::Change { because, .. } => Some(because),
-        Verdict::HandOver { to } => Some(to),
-        Verdict::Kept(Kept::AsAsked(index)) => Some(index),
-        Verdict::Kept(_) | Verdict::Blocked { .. } | Verdict::Unmanaged | Verdict::Settled(_) => {
-            None
-        }
-    }
+/// The assignments that would have a device elsewhere than it is.
+fn not_in_force<'e>(
+    end: &'e Engine<'_>,
+    (row, workload): Pair,
+) -> impl Iterator<Item = AssignmentIndex> + 'e {
+    let is_at_intune = end.holding(row, workload).map(|one| !one.is_empty());
+    let assignments = end.assignments_of(workload).iter().copied();
+    assignments.filter(move |index| {
+        let wants_intune = end.desired().assignment(*index).authority == Authority::Intune;
+        is_at_intune == Some(!wants_intune) && end.contains(*index, row).is_certain()
+    })
 }
 
 /// When the soak of the step that a rollout is at ends, while it is watched.

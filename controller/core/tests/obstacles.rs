@@ -239,3 +239,35 @@ fn each_has_a_way_on() {
     Obstacle::sort(&mut backwards);
     assert_eq!(backwards, all);
 }
+
+#[test]
+fn an_assignment_says_what_its_devices_wait_for_in_force_or_not() {
+    let world = one();
+    let inventory = world.inventory();
+    let of = |desired: &Desired, circumstances: &Circumstances, is_admitted: bool| {
+        let engine = Engine::new(desired, &inventory, now());
+        let counted = circumstances.by_assignment(&engine, &|_, _| is_admitted);
+        let of_one = counted.into_values().flatten();
+        of_one
+            .map(|(obstacle, devices)| (obstacle.name(), devices))
+            .collect::<Vec<_>>()
+    };
+    let mut desired = world.desired();
+    desired.assignments[0].rollout = Some(staged(None));
+    let moving = at(Stage::Moving { since: now() });
+    assert_eq!(of(&desired, &moving, false), [("NotAdmitted", 1)]);
+    assert_eq!(of(&desired, &moving, true), []);
+    let frozen = Circumstances {
+        fleet: Some(Obstacle::FleetSuspended),
+        ..moving.clone()
+    };
+    assert_eq!(of(&desired, &frozen, false), [("FleetSuspended", 1)]);
+    for (force, says) in [
+        (Force::Frozen(FrozenBy::Suspend), "Suspended"),
+        (Force::Frozen(FrozenBy::Pause), "Paused"),
+        (Force::Observing, "Observing"),
+    ] {
+        desired.assignments[0].force = force;
+        assert_eq!(of(&desired, &moving, false), [(says, 1)]);
+    }
+}
