@@ -76,7 +76,8 @@ impl Progress {
             Some(mut other) => {
                 other.note_moved(view);
                 other.take_up(view);
-                let mut next = Self::new(view.spec, view.authority, now, other.heeded);
+                // What was said and not heard before was about the other spec.
+                let mut next = Self::new(view.spec, view.authority, now, view.said.clone());
                 if other.authority == view.authority {
                     let in_sight: BTreeSet<&str> = view.devices.iter().map(|one| one.id).collect();
                     let courses = &other.courses;

@@ -154,3 +154,15 @@ fn who_was_out_of_sight_while_the_spec_changed_is_still_in() {
     hand.devices.insert(0, missing);
     assert_eq!(admitted(&hand.pass()), [0, 1, 2]);
 }
+
+#[test]
+fn what_was_said_about_one_spec_and_not_heard_is_not_about_the_next() {
+    let mut hand = half_way();
+    hand.say(Act::Promote);
+    hand.commit("second", staged(&[step(3, 24), step(6, 0)]));
+    hand.pass();
+    assert_eq!(hand.at(), (0, Phase::Progressing));
+    hand.say(Act::Promote);
+    hand.pass();
+    assert_eq!(hand.at().0, 1);
+}
