@@ -72,7 +72,13 @@ fn stuck(moment: &Moment<'_>, name: &str, one: &Assignment) -> Option<Phase> {
         .filter(|truth| moment.is_own(name, truth, one.workload))
         .collect();
     // A rollout without anybody to move waits for somebody to come.
-    let can_move = |truth: &&&Truth| truth.follows_sliders && !truth.outside_limiting_collection;
+    let can_move = |truth: &&&Truth| {
+        // What people put in, nobody takes out.
+        let is_foreign = |resource| moment.site.is_foreign(one.workload, resource);
+        truth.follows_sliders
+            && !truth.outside_limiting_collection
+            && (one.to_intune || !truth.resource_id.is_some_and(is_foreign))
+    };
     let is_reason = own.iter().any(|truth| is_silent(truth) || !truth.online);
     (own.iter().filter(can_move).count() > 0 && !is_reason).then_some(phase)
 }

@@ -146,12 +146,12 @@ fn failed(moment: &Moment<'_>, (name, one): (&str, &Assignment), era: &Era) -> V
             moment.pass.began.duration_since(pass.began).as_hours()
         });
         befell
-            && hours > 36
+            && hours > 12
             && one.to_intune
             && truth.follows_sliders
             && !truth.outside_limiting_collection
             && moment.is_own(name, truth, one.workload)
-            && has_been(moment, truth.device, 36, moved_for_long)
+            && has_been(moment, truth.device, 12, moved_for_long)
     };
     let moved = era
         .begun
