@@ -21,7 +21,7 @@ use diarchy_core::plan::Change;
 use diarchy_core::resource::ObjectName;
 use diarchy_core::rollout::{Act, Heeded, Look, Rollouts, Said, Signals};
 use diarchy_core::rules::RulesUnderWay;
-use diarchy_core::steps::steps;
+use diarchy_core::steps::{Step as SiteStep, steps};
 use diarchy_core::workload::{Authority, Workload, WorkloadSet};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -246,23 +246,34 @@ fn no_more_are_sent_than_are_borne_on_their_way() {
     let mut world = world;
     world.devices[9].insert("online".to_owned(), json!(false));
     pass(&world, &all, &mut memory, |decision, acceptance| {
-        let cleared = cleared(decision, acceptance);
-        assert_eq!(cleared.len(), 10);
-        let steps = steps(&decision.engine, &RulesUnderWay::default(), &cleared, &[]);
-        let brakes = Brakes {
-            contradicted: WorkloadSet::EMPTY,
-            left: 100,
-            is_sent: &|_| false,
-            is_enrolling: &|_| false,
-            moves: &decision.survey.moves,
-        };
-        let due = due(&decision.engine, &steps, &[], &brakes);
-        let rows: Vec<usize> = due.steps.iter().map(|step| step.pair().0).collect();
-        assert_eq!(rows, [0, 1, 2, 9]);
-        let waits = waiting(&decision.engine, &steps, &brakes);
-        assert_eq!(waits.len(), 6);
-        assert!(waits.iter().all(|(_, wait)| *wait == Wait::MaxConcurrency));
+        assert_eq!(cleared(decision, acceptance).len(), 10);
+        braked(decision, acceptance, |engine, steps, brakes| {
+            let due = due(engine, steps, &[], brakes);
+            let rows: Vec<usize> = due.steps.iter().map(|step| step.pair().0).collect();
+            assert_eq!(rows, [0, 1, 2, 9]);
+            let waits = waiting(engine, steps, brakes);
+            assert_eq!(waits.len(), 6);
+            assert!(waits.iter().all(|(_, wait)| *wait == Wait::MaxConcurrency));
+        });
     });
+}
+
+/// What `see` makes of the steps that are cleared and of what they are held against.
+fn braked<T>(
+    decision: &Decision<'_>,
+    acceptance: &Acceptance,
+    see: impl FnOnce(&Engine<'_>, &[SiteStep], &Brakes<'_>) -> T,
+) -> T {
+    let cleared = cleared(decision, acceptance);
+    let steps = steps(&decision.engine, &RulesUnderWay::default(), &cleared, &[]);
+    let brakes = Brakes {
+        contradicted: WorkloadSet::EMPTY,
+        left: 100,
+        is_sent: &|_| false,
+        is_enrolling: &|_| false,
+        moves: &decision.survey.moves,
+    };
+    see(&decision.engine, &steps, &brakes)
 }
 
 #[test]
@@ -278,16 +289,10 @@ fn who_has_left_intune_takes_nobodys_place() {
     retired.insert("intune".to_owned(), json!({ "enrolled": false }));
     let sent = |world: &World, memory: &mut Memory| {
         pass(world, &all, memory, |decision, acceptance| {
-            let cleared = cleared(decision, acceptance);
-            let steps = steps(&decision.engine, &RulesUnderWay::default(), &cleared, &[]);
-            let brakes = Brakes {
-                contradicted: WorkloadSet::EMPTY,
-                left: 100,
-                is_sent: &|_| false,
-                is_enrolling: &|_| false,
-                moves: &decision.survey.moves,
+            let due = |engine: &Engine<'_>, steps: &[SiteStep], brakes: &Brakes<'_>| {
+                due(engine, steps, &[], brakes).steps.len()
             };
-            due(&decision.engine, &steps, &[], &brakes).steps.len()
+            braked(decision, acceptance, due)
         })
     };
     assert_eq!(sent(&world, &mut memory), 1);
