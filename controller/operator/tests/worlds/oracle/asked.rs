@@ -45,7 +45,9 @@ fn stop(moment: &Moment<'_>, at: Timestamp) -> Option<&'static str> {
     let Some(repository) = moment.repository() else {
         return Some("there is no revision");
     };
-    let frozen = |(from, to): (Timestamp, Timestamp)| from <= moment.pass.began && at < to;
+    // The log tells milliseconds: within the last one a freeze may have ended.
+    let at = at + SignedDuration::from_millis(1);
+    let frozen = |(from, to): (Timestamp, Timestamp)| from <= moment.pass.began && at <= to;
     if repository.fleet.suspended || moment.pass.fleet_suspended {
         Some("the fleet is suspended")
     } else if repository.fleet.observes {
