@@ -34,7 +34,7 @@ pub fn found(
         left,
         is_sent: &|step| write::was_sent(engine, step, memory),
         is_enrolling: &|_| true,
-        contradicted: decided.contradicted,
+        contradicted: decided.sight.contradicted,
         moves: &decided.moves,
     };
     let held_back = due::waiting(engine, &decided.steps, &brakes);
@@ -56,7 +56,7 @@ pub fn found(
             .map(|(step, wait)| (Step::pair(step), wait))
             .collect(),
         sent: sent(inventory, memory),
-        outside: outside(inventory, &workloads, &decided.rules),
+        outside: outside(inventory, &workloads, &decided.sight.rules),
     }
 }
 

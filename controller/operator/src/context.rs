@@ -10,16 +10,15 @@ use diarchy_core::plan::Plan;
 use diarchy_core::resource::ObjectName;
 use diarchy_core::rollout::Moves;
 use diarchy_core::steps::Step;
-use diarchy_core::workload::WorkloadSet;
 use diarchy_fleet::inventory::Estate;
 use diarchy_git::LoadedFleet;
 use jiff::Timestamp;
 
 use crate::audit::{Entry, Event};
+use crate::decide::Sight;
 use crate::hold::Hold;
 use crate::record::Recorder;
 use crate::rollouts::Outlook;
-use crate::site_rules::SiteRules;
 
 /// The revision in force.
 #[derive(Debug, Clone, Copy)]
@@ -68,14 +67,12 @@ pub struct Decided<'a> {
     pub end_state: Admitted,
     /// By assignment, what its rollout may do.
     pub moves: BTreeMap<AssignmentIndex, Moves>,
-    /// Workloads whose slider most devices contradict.
-    pub contradicted: WorkloadSet,
     /// What may be written and what waits.
     pub acceptance: Acceptance,
     /// The steps to take now.
     pub steps: Vec<Step>,
-    /// What the owned collections hold of each device.
-    pub rules: SiteRules,
+    /// What was read besides the devices.
+    pub sight: &'a Sight,
     /// Why none is taken.
     pub hold: Option<Hold>,
 }

@@ -12,33 +12,22 @@ use diarchy_core::rollout::Survey;
 use diarchy_core::steps::steps;
 use diarchy_core::workload::{Staged, WorkloadSet};
 use diarchy_fleet::site::state::Claim;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::context::{Decided, Revision};
+use crate::context::Decided;
 use crate::memory::{FleetMemory, Sizes};
 use crate::people::People;
 use crate::rollouts::{self, Outlook};
 use crate::site_rules::SiteRules;
-use crate::store::GivenApproval;
 use crate::{hold, write};
 
-/// Everything that a decision is made from, besides what is remembered.
+/// Everything that a decision is made from, besides the moment, what people have said to what waits,
+/// and what is remembered.
 pub struct Basis<'a> {
     /// What git asks, and what goes back because git asks for it no more.
     pub desired: &'a Desired,
     /// What is known of the devices.
     pub inventory: &'a Inventory,
-    /// The moment that is decided for.
-    pub at: Timestamp,
-    /// The revision in force.
-    pub revision: Revision<'a>,
-    /// The id of this installation.
-    pub installation: &'a str,
-    /// Whether what waits is approved as it arises.
-    pub approves: bool,
-    /// The yes to what waited when the pass began.
-    pub approvals: &'a [GivenApproval],
     /// What rollouts go by.
     pub outlook: Outlook<'a>,
     /// The uids of the assignments that exist.
@@ -64,10 +53,10 @@ pub struct Sight {
 }
 
 impl<'a> Basis<'a> {
-    /// What comes of it.
+    /// What comes of it, at the moment in which `people` are asked.
     pub fn decide(&self, memory: &mut FleetMemory, people: &mut People<'_>) -> Decided<'a> {
         let (desired, inventory, sight) = (self.desired, self.inventory, self.sight);
-        let engine = Engine::new(desired, inventory, self.at);
+        let engine = Engine::new(desired, inventory, people.now);
         let is_outside = |row, workload| {
             let resource = inventory.resource_id(row);
             resource.is_some_and(|resource| {
@@ -99,11 +88,10 @@ impl<'a> Basis<'a> {
             plan,
             end_state: Survey::end_state(&engine, &survey.rollouts),
             moves: survey.moves,
-            contradicted: sight.contradicted,
             engine,
             acceptance,
             steps,
-            rules: sight.rules.clone(),
+            sight,
             hold,
         }
     }

@@ -116,13 +116,19 @@ impl<P: ControlPlane> FleetPass<'_, P> {
         let for_record = self.recorder.map(|_| devices.clone());
         let inventory = Inventory::new(devices).map_err(|error| self.impossible(&error))?;
         let sight = sight(&readings, sizes, shown.contradicted(), rules);
-        let basis = self.basis(&inventory, &sight, &people);
+        let basis = Basis {
+            desired: self.desired,
+            inventory: &inventory,
+            outlook: self.outlook,
+            uids: self.uids,
+            sight: &sight,
+        };
         // A footprint of what was not read would be none, and the next process would miss all of it.
         let is_seen = footprint::is_seen(&readings);
         if is_seen {
             self.compare(&inventory, &sight.rules, &mut memory, &mut people);
         }
-        let inputs = for_record.map(|devices| Inputs::new(&basis, devices, &memory));
+        let inputs = for_record.map(|devices| Inputs::new(&basis, &people, devices, &memory));
         let mut decided = basis.decide(&mut memory, &mut people);
         let due = sight.due(&decided, &mut memory);
         if let Some(inputs) = inputs {
@@ -254,7 +260,7 @@ impl<P: ControlPlane> FleetPass<'_, P> {
         memory: &mut FleetMemory,
         people: &mut People<'_>,
     ) {
-        let (engine, rules) = (&decided.engine, &decided.rules);
+        let (engine, rules) = (&decided.engine, &decided.sight.rules);
         let before = memory.footprint.take();
         let seen = drift::Seen {
             engine,
@@ -311,27 +317,6 @@ impl<P: ControlPlane> FleetPass<'_, P> {
             approves: self.approve,
             now: self.clock.now(),
             notes: Notes::default(),
-        }
-    }
-
-    /// What is decided from.
-    fn basis<'b>(
-        &'b self,
-        inventory: &'b Inventory,
-        sight: &'b Sight,
-        people: &People<'b>,
-    ) -> Basis<'b> {
-        Basis {
-            desired: self.desired,
-            inventory,
-            at: people.now,
-            revision: self.revision,
-            installation: self.installation,
-            approves: self.approve,
-            approvals: people.approvals,
-            outlook: self.outlook,
-            uids: self.uids,
-            sight,
         }
     }
 

@@ -108,14 +108,19 @@ pub enum ReplayError {
 
 impl Inputs {
     /// What a pass goes by, and what it remembers.
-    pub fn new(basis: &Basis<'_>, devices: Vec<Device>, memory: &FleetMemory) -> Self {
+    pub fn new(
+        basis: &Basis<'_>,
+        people: &People<'_>,
+        devices: Vec<Device>,
+        memory: &FleetMemory,
+    ) -> Self {
         Self {
-            at: basis.at,
-            revision_key: basis.revision.key.to_owned(),
-            revision: basis.revision.shown.to_owned(),
-            installation: basis.installation.to_owned(),
-            approves: basis.approves,
-            approvals: basis.approvals.to_vec(),
+            at: people.now,
+            revision_key: people.revision.key.to_owned(),
+            revision: people.revision.shown.to_owned(),
+            installation: people.installation.to_owned(),
+            approves: people.approves,
+            approvals: people.approvals.to_vec(),
             said: basis.outlook.said.clone(),
             last: basis.outlook.last,
             interval: basis.outlook.interval,
@@ -138,14 +143,6 @@ impl Inputs {
         let basis = Basis {
             desired: &self.desired,
             inventory: &inventory,
-            at: self.at,
-            revision: Revision {
-                key: &self.revision_key,
-                shown: &self.revision,
-            },
-            installation: &self.installation,
-            approves: self.approves,
-            approvals: &self.approvals,
             outlook: Outlook {
                 said: &self.said,
                 last: self.last,
@@ -157,7 +154,10 @@ impl Inputs {
         let mut memory = self.memory.clone();
         let mut people = People {
             fleet: &self.desired.fleet,
-            revision: basis.revision,
+            revision: Revision {
+                key: &self.revision_key,
+                shown: &self.revision,
+            },
             installation: &self.installation,
             approvals: &self.approvals,
             approves: self.approves,

@@ -63,7 +63,8 @@ pub async fn carry_out<P: ControlPlane>(
         installation: pass.installation.to_owned(),
     };
     let engine = &decided.engine;
-    let mut changes = moves::membership_changes(engine, &due.steps, &decided.rules, pass.uids);
+    let mut changes =
+        moves::membership_changes(engine, &due.steps, &decided.sight.rules, pass.uids);
     changes.extend(moves::enrollment(engine, &due.enrolling, &own.installation));
     let journal = AuditJournal::new(pass, Some(state));
     let report = pass
@@ -142,7 +143,7 @@ pub fn due(decided: &Decided<'_>, memory: &mut FleetMemory) -> Due {
         left: left(engine, memory),
         is_sent: &|step| was_sent(engine, step, memory),
         is_enrolling: &|row| is_enrolling(decided, row),
-        contradicted: decided.contradicted,
+        contradicted: decided.sight.contradicted,
         moves: &decided.moves,
     };
     due::due(
@@ -163,7 +164,7 @@ pub fn left(engine: &Engine<'_>, memory: &mut FleetMemory) -> usize {
 /// Whether the site has a rule that has the device join the pilot of automatic enrolment.
 fn is_enrolling(decided: &Decided<'_>, row: usize) -> bool {
     let resource = decided.engine.inventory().resource_id(row);
-    resource.is_some_and(|resource| decided.rules.has_rule(Staged::Enrollment, resource))
+    resource.is_some_and(|resource| decided.sight.rules.has_rule(Staged::Enrollment, resource))
 }
 
 /// Where the device is once the step has taken effect.
