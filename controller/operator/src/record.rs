@@ -266,8 +266,9 @@ impl Recorder {
         if last.get(&fleet) == Some(&came) {
             return Ok(None);
         }
-        let at = inputs.at.strftime("%Y-%m-%dT%H%M%S%.fZ");
-        let name = format!("{}.{}.{at}{ENDING}", fleet.namespace, fleet.name);
+        // In the order of time whatever fleet they are of, so that the oldest go first.
+        let at = inputs.at.strftime("%Y-%m-%dT%H%M%S%.9fZ");
+        let name = format!("{at}.{}.{}{ENDING}", fleet.namespace, fleet.name);
         let recorded = Recorded {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             inputs,
@@ -277,21 +278,22 @@ impl Recorder {
         let packed = zstd::encode_all(json.as_slice(), 0)?;
         fs::write(self.folder.join(name), &packed)?;
         last.insert(fleet, came);
-        self.forget_old()?;
+        forget_old(&self.folder, MOST)?;
         Ok(Some(Written {
             file: Digest::of(&packed),
             outcome: came,
         }))
     }
-
-    fn forget_old(&self) -> io::Result<()> {
-        let files = files(&self.folder)?;
-        let surplus = files.len().saturating_sub(MOST);
-        files.iter().take(surplus).try_for_each(fs::remove_file)
-    }
 }
 
-/// The decisions in a folder: those of each fleet in the order in which they were made.
+/// Removes the oldest decisions in a folder where there are more than `most`.
+fn forget_old(folder: &Path, most: usize) -> io::Result<()> {
+    let files = files(folder)?;
+    let surplus = files.len().saturating_sub(most);
+    files.iter().take(surplus).try_for_each(fs::remove_file)
+}
+
+/// The decisions in a folder, in the order in which they were made.
 ///
 /// # Errors
 ///
@@ -320,5 +322,73 @@ impl Recorded {
         let packed = fs::read(file).map_err(|error| unreadable(&error))?;
         let json = zstd::decode_all(packed.as_slice()).map_err(|error| unreadable(&error))?;
         serde_json::from_slice(&json).map_err(|error| unreadable(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use diarchy_core::desired::{Guardrails, Mode};
+
+    use super::*;
+
+    /// A decision about nothing, of a fleet and at so many milliseconds.
+    fn inputs(fleet: &str, at: i64) -> Inputs {
+        Inputs {
+            at: Timestamp::from_millisecond(at).unwrap(),
+            revision_key: "r".to_owned(),
+            revision: "r".to_owned(),
+            installation: "i".to_owned(),
+            approves: false,
+            approvals: Vec::new(),
+            said: Said::new(),
+            last: None,
+            interval: SignedDuration::from_mins(5),
+            desired: Desired {
+                fleet: ObjectName::new("contoso", fleet),
+                suspend: false,
+                mode: Mode::Enforce,
+                guardrails: Guardrails::default(),
+                stale_after: std::time::Duration::from_hours(24),
+                online_within: std::time::Duration::from_hours(24),
+                beta: true,
+                policy: None,
+                groups: Vec::new(),
+                assignments: Vec::new(),
+            },
+            devices: Vec::new(),
+            uids: BTreeMap::new(),
+            sight: Sight {
+                claim: Ok(None),
+                is_whole: true,
+                sizes: None,
+                contradicted: diarchy_core::workload::WorkloadSet::EMPTY,
+                rules: crate::site_rules::SiteRules::default(),
+            },
+            memory: FleetMemory::default(),
+        }
+    }
+
+    #[test]
+    fn the_oldest_go_first_whatever_fleet_they_are_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let recorder = Recorder::new(folder.path()).unwrap();
+        for (fleet, at) in [("a", 2_000), ("z", 1_000), ("a", 3_500), ("z", 3_000)] {
+            let written = recorder.record(inputs(fleet, at), format!("{fleet}{at}"));
+            assert!(written.unwrap().is_some());
+        }
+        // The same again says nothing new.
+        assert_eq!(
+            recorder
+                .record(inputs("a", 4_000), "a3500".to_owned())
+                .unwrap(),
+            None
+        );
+        forget_old(folder.path(), 2).unwrap();
+        let left: Vec<i64> = files(folder.path())
+            .unwrap()
+            .iter()
+            .map(|file| Recorded::read(file).unwrap().inputs.at.as_millisecond())
+            .collect();
+        assert_eq!(left, [3_000, 3_500]);
     }
 }
