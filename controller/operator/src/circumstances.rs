@@ -4,13 +4,11 @@ use std::collections::BTreeSet;
 
 use diarchy_core::circumstances::Circumstances;
 use diarchy_core::due::{self, Brakes};
-use diarchy_core::inference::ShownSlider;
 use diarchy_core::inventory::Inventory;
 use diarchy_core::obstacle::Obstacle;
 use diarchy_core::steps::Step;
 use diarchy_core::workload::{Staged, Workload};
 use diarchy_fleet::inventory::Readings;
-use diarchy_fleet::site::pilot::PilotState;
 
 use crate::context::Decided;
 use crate::hold::Hold;
@@ -94,11 +92,7 @@ fn outside(
 /// Workloads for which a person must move the slider, or see to the pilot collection.
 fn by_hand(workloads: &[Workload], readings: &Readings, shown: &Shown) -> BTreeSet<Workload> {
     let pilots = summary::pilot_states(readings);
-    let needs_person = |workload: &&Workload| {
-        let pilot = pilots.get(&Staged::Workload(**workload));
-        shown.sliders[workload.index()] == ShownSlider::Contradicted
-            || matches!(pilot, Some(PilotState::NotMarked | PilotState::Unsafe(_)))
-    };
+    let needs_person = |workload: &&Workload| summary::needs_console(**workload, shown, &pilots);
     workloads.iter().filter(needs_person).copied().collect()
 }
 

@@ -117,9 +117,9 @@ fn note(
         return;
     }
     let desired = decision.engine.desired();
-    let assignment = desired.assignments.iter().find(|one| one.name == *name);
-    let steps = assignment.and_then(|one| Some(one.rollout.as_ref()?.steps.len()));
     let index = desired.find_assignment(name);
+    let rollout = index.and_then(|index| desired.assignment(index).rollout.as_ref());
+    let steps = rollout.map(|rollout| rollout.steps.len());
     let moves = index.and_then(|index| decision.survey.moves.get(&index));
     let counts = moves.map(|moves| moves.counts);
     people.note(Event::Rollout {

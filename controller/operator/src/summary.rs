@@ -73,9 +73,7 @@ impl Shown {
             scheduled,
         }
     }
-}
 
-impl Shown {
     /// Workloads whose slider most devices contradict: for those nothing is written.
     pub fn contradicted(&self) -> WorkloadSet {
         let workloads = Workload::ALL.into_iter();
@@ -83,6 +81,17 @@ impl Shown {
             .filter(|workload| self.sliders[workload.index()] == ShownSlider::Contradicted)
             .collect()
     }
+}
+
+/// Whether a person must move the slider of `workload`, or see to its pilot collection.
+pub fn needs_console(
+    workload: Workload,
+    shown: &Shown,
+    pilots: &BTreeMap<Staged, PilotState>,
+) -> bool {
+    let pilot = pilots.get(&Staged::Workload(workload));
+    shown.contradicted().contains(workload)
+        || matches!(pilot, Some(PilotState::NotMarked | PilotState::Unsafe(_)))
 }
 
 /// How people know the device in `row`: by its name, or by its id if it has none.

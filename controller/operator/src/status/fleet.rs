@@ -66,9 +66,8 @@ pub(super) fn status(
             .map(|workload| {
                 let counts = tally.workloads[workload.index()];
                 let drifting = report.drift.count(workload);
-                let counts = workload_counts(engine, workload, counts, shown);
-                let drifting = small(drifting);
-                (workload, WorkloadCounts { drifting, ..counts })
+                let counts = workload_counts(engine, workload, counts, drifting, shown);
+                (workload, counts)
             })
             .collect(),
         waiting_plan: report.waiting.as_ref().map(|waiting| WaitingPlan {
@@ -196,6 +195,7 @@ fn workload_counts(
     engine: &Engine<'_>,
     workload: Workload,
     counts: WorkloadTally,
+    drifting: usize,
     shown: &Shown,
 ) -> WorkloadCounts {
     let slider = engine.desired().slider(workload);
@@ -208,7 +208,7 @@ fn workload_counts(
         held: small(counts.held),
         foreign: small(counts.foreign),
         retained: small(counts.retained),
-        drifting: 0,
+        drifting: small(drifting),
     }
 }
 

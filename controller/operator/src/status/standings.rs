@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use diarchy_core::desired::AssignmentIndex;
 use diarchy_core::due::{self, Brakes, Wait};
-use diarchy_core::inference::ShownSlider;
-use diarchy_core::workload::{Staged, Workload, WorkloadSet};
+use diarchy_core::workload::{Staged, WorkloadSet};
 use diarchy_fleet::site::pilot::PilotState;
 
 use super::Known;
@@ -73,7 +72,11 @@ impl<'a> Standings<'a> {
             is_going: memory.reverting.contains_key(&assignment.name.to_string()),
             waiting: of(&self.waiting).zip(waiting),
             trouble: self.trouble,
-            needs_console: self.needs_console(assignment.workload),
+            needs_console: summary::needs_console(
+                assignment.workload,
+                self.known.shown,
+                &self.pilots,
+            ),
             hold: decided.hold.as_ref(),
             outside_window: of(&self.outside_window).unwrap_or_default(),
             rollout: memory.rollouts.get(&assignment.name.to_string()).zip(
@@ -83,14 +86,6 @@ impl<'a> Standings<'a> {
                     .map(|rollout| rollout.steps.len()),
             ),
         }
-    }
-
-    /// Whether a person must move the slider of `workload`, or see to its pilot collection.
-    fn needs_console(&self, workload: Workload) -> bool {
-        let shown = self.known.shown.sliders[workload.index()];
-        let pilot = self.pilots.get(&workload.into());
-        shown == ShownSlider::Contradicted
-            || matches!(pilot, Some(PilotState::NotMarked | PilotState::Unsafe(_)))
     }
 }
 
