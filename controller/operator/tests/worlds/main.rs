@@ -16,33 +16,19 @@
     reason = "a test that cannot go on has failed"
 )]
 
-#[path = "worlds/by_hand.rs"]
 mod by_hand;
-#[path = "worlds/commits.rs"]
 mod commits;
-#[path = "worlds/draw.rs"]
 mod draw;
-#[path = "worlds/estate.rs"]
 mod estate;
-#[path = "worlds/faults.rs"]
 mod faults;
-#[path = "worlds/fleet.rs"]
 mod fleet;
-#[path = "worlds/history.rs"]
 mod history;
-#[path = "worlds/house.rs"]
 mod house;
-#[path = "worlds/life.rs"]
 mod life;
-#[path = "worlds/oracle/mod.rs"]
 mod oracle;
-#[path = "worlds/post.rs"]
 mod post;
-#[path = "worlds/repository.rs"]
 mod repository;
-#[path = "worlds/tally.rs"]
 mod tally;
-#[path = "worlds/told.rs"]
 mod told;
 
 use std::any::Any;
