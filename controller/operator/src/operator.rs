@@ -22,8 +22,9 @@ use crate::said::{Named, Said};
 use crate::store::Store;
 use crate::{brakes, status};
 
-/// Where the last good revision is remembered.
+/// Where the last good revision is remembered, by its id and as people know it.
 pub const GOOD_COMMIT: &str = "goodCommit";
+const GOOD_REVISION: &str = "goodRevision";
 /// Where the loop's clock is remembered, for `approve` in another process.
 pub const CLOCK: &str = "clock";
 
@@ -190,7 +191,9 @@ impl Operator {
 
     fn accept(&mut self, loaded: Loaded) -> Result<(), OperatorError> {
         if let Some(commit) = &loaded.revision.commit {
-            self.setup.store.set_meta(GOOD_COMMIT, commit)?;
+            let store = &self.setup.store;
+            store.set_meta(GOOD_COMMIT, commit)?;
+            store.set_meta(GOOD_REVISION, &loaded.revision.display)?;
         }
         self.note_once(
             "accepted",
@@ -216,9 +219,13 @@ impl Operator {
             reference: Some(commit),
             path: self.setup.options.path.clone(),
         };
-        if let Ok(loaded) = diarchy_git::load(&source, &options, &mut self.cache)
+        if let Ok(mut loaded) = diarchy_git::load(&source, &options, &mut self.cache)
             && loaded.is_valid()
         {
+            // It was read by its id, and people know it by the branch that had it.
+            if let Some(display) = self.setup.store.meta(GOOD_REVISION)? {
+                loaded.revision.display = display;
+            }
             self.good = Some(loaded);
         }
         Ok(())
@@ -277,7 +284,8 @@ impl Operator {
             };
             let of_fleet = self.loops.entry(fleet.desired.fleet.clone()).or_default();
             let shown = &good.revision.display;
-            let revision = Revision { key: shown, shown };
+            let key = good.revision.key();
+            let revision = Revision { key, shown };
             let pass = of_fleet.pass(&ground, &fleet, revision, &existing);
             match pass.await {
                 Ok(passed) => report.fleets.push(passed.report),

@@ -101,7 +101,7 @@ async fn of_repository(place: &str, arguments: &arguments::Plan) -> Result<Outco
     let revision = &to.revision.display;
     let planned = match &remembered {
         Some(remembered) if arguments.next => {
-            Planned::next(remembered.next_pass(engine, sizes, revision))
+            Planned::next(remembered.next_pass(engine, sizes, to.revision.key()))
         }
         _ => Planned::new(engine),
     };

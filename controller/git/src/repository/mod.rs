@@ -48,6 +48,14 @@ pub struct Revision {
     pub display: String,
 }
 
+impl Revision {
+    /// What tells it from others, whichever branch it was read from.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        self.commit.as_deref().unwrap_or(&self.display)
+    }
+}
+
 /// The files found, before any of them is parsed.
 pub(crate) struct Listing {
     pub revision: Revision,

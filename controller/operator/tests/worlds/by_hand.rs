@@ -62,9 +62,10 @@ fn pass(house: &mut House) -> FleetReport {
 
 fn approve(house: &House, report: &FleetReport) {
     let waiting = report.waiting.as_ref().expect("something waits");
+    let revision = house.store.waiting_revision(&waiting.digest).unwrap();
     let approval = GivenApproval {
         digest: waiting.digest.clone(),
-        revision: report.revision.clone(),
+        revision: revision.expect("it waits for a revision"),
         approver: NAME.to_owned(),
         at: house.clock.now(),
         expires: None,
