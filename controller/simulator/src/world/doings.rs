@@ -8,7 +8,7 @@ use crate::site::collections::{NewCollection, Refusal};
 use crate::site::preparation::prepare_more;
 use crate::site::resources::{Resource, place_of, resource_id};
 use crate::site::rules::{Rule, RuleKey};
-use crate::world::device::{Device, IntuneRecord};
+use crate::world::device::{Device, IntuneRecord, Kind};
 use crate::world::{Operation, World};
 
 /// A client notification that somebody wants.
@@ -312,6 +312,10 @@ impl World {
                 let device = &mut self.devices[number];
                 device.intune = Some(record);
                 device.retired = false;
+                // Whatever its enrolment failed for has been put right.
+                if device.kind == Kind::EnrollmentFails {
+                    device.kind = Kind::CoManaged;
+                }
             }
             Act::Retire { .. } => {
                 let device = &mut self.devices[number];
