@@ -23,7 +23,16 @@ pub struct RulesUnderWay {
 }
 
 impl RulesUnderWay {
-    /// Notes that a collection of `owner` has a rule for the device and not the membership.
+    /// Nothing is under way.
+    #[must_use]
+    pub const fn nothing() -> Self {
+        Self {
+            arriving: BTreeMap::new(),
+            leaving: BTreeMap::new(),
+        }
+    }
+
+    /// Notes that a collection of `owner` has a rule for the device, and the pilot does not have it yet.
     pub fn arrives(&mut self, row: usize, workload: Workload, owner: Owner) {
         self.arriving
             .entry((row, workload))
@@ -31,7 +40,7 @@ impl RulesUnderWay {
             .insert(owner);
     }
 
-    /// Notes that a collection of `owner` has the membership, and no rule for it any more.
+    /// Notes that the pilot has the device by a collection of `owner`, which has no rule for it any more.
     pub fn leaves(&mut self, row: usize, workload: Workload, owner: Owner) {
         self.leaving
             .entry((row, workload))
@@ -50,6 +59,21 @@ impl RulesUnderWay {
     #[must_use]
     pub fn is_arriving(&self, row: usize, workload: Workload) -> bool {
         self.arriving.contains_key(&(row, workload))
+    }
+
+    /// Whether a rule in a collection of `owner` may yet make the device a member.
+    #[must_use]
+    pub fn is_arriving_for(&self, row: usize, workload: Workload, owner: Owner) -> bool {
+        self.arriving
+            .get(&(row, workload))
+            .is_some_and(|owners| owners.contains(&owner))
+    }
+
+    /// Whether what the site evaluates next may change who has the device for `workload`.
+    #[must_use]
+    pub fn is_under_way(&self, row: usize, workload: Workload) -> bool {
+        let pair = (row, workload);
+        self.arriving.contains_key(&pair) || self.leaving.contains_key(&pair)
     }
 
     /// Whether the membership in a collection of `owner` ends at the next evaluation.

@@ -18,6 +18,7 @@ use diarchy_core::amount::Amount;
 use diarchy_core::desired::Guardrails;
 use diarchy_core::engine::Engine;
 use diarchy_core::plan::{self, Change, Plan};
+use diarchy_core::rules::RulesUnderWay;
 use diarchy_core::workload::{Authority, Workload, WorkloadSet};
 use jiff::SignedDuration;
 use proptest::collection::vec;
@@ -186,6 +187,7 @@ fn every_change_is_cleared_or_waits() {
             approvals: &approvals,
             is_whole: true,
             agreed: &BTreeSet::new(),
+            under_way: &RulesUnderWay::nothing(),
         };
         let acceptance = accept(&engine, &plan, basis);
         if acceptance != accept(&engine, &plan, basis) {
@@ -443,6 +445,49 @@ fn what_was_accepted_for_a_device_holds_when_it_joins_anew() {
     }
     fleet.ask(all);
     assert_eq!(fleet.judged(), (numbers(0..12), vec![]));
+}
+
+/// A revision that takes back what another has sent is judged once the site has evaluated what was sent:
+/// that the devices are not there yet is no end that anybody has agreed to.
+#[test]
+fn who_is_on_the_way_when_git_changes_its_mind_is_judged_when_there() {
+    let mut fleet = Fleet::with_baseline();
+    fleet.ask(apps(0..4));
+    assert_eq!(fleet.judged(), (numbers(0..4), vec![]));
+    // The rules are made, and no membership shows them.
+    for row in 0..4 {
+        fleet.under_way.arrives(row, WORKLOADS[0], None);
+    }
+    fleet.ask([]);
+    assert_eq!(fleet.judged(), (vec![], vec![]));
+    fleet.under_way = RulesUnderWay::nothing();
+    for device in 0..4 {
+        fleet.place((device, 0), true);
+    }
+    assert_eq!(fleet.judged(), (vec![], numbers(0..4)));
+    assert_eq!(reason(&mut fleet), Some(WaitReason::MaxLeaving));
+}
+
+/// The same the other way: who is on the way back is not at Intune by anybody's agreement.
+#[test]
+fn who_is_on_the_way_back_when_git_changes_its_mind_is_judged_when_there() {
+    let mut fleet = with_at_intune(10);
+    fleet.limit(Amount::Count(1), Amount::ALL);
+    fleet.ask(apps(2..10));
+    fleet.approve_for(DAY);
+    assert_eq!(fleet.judged(), (vec![0, 1], vec![]));
+    fleet.let_pass(2 * DAY);
+    for row in 0..2 {
+        fleet.under_way.leaves(row, WORKLOADS[0], None);
+    }
+    fleet.ask(apps(0..10));
+    assert_eq!(fleet.judged(), (vec![], vec![]));
+    fleet.under_way = RulesUnderWay::nothing();
+    for device in 0..2 {
+        fleet.place((device, 0), false);
+    }
+    assert_eq!(fleet.judged(), (vec![], vec![0, 1]));
+    assert_eq!(reason(&mut fleet), Some(WaitReason::MaxChangedDevices));
 }
 
 // ---- Guardrails that change ----

@@ -17,6 +17,8 @@ use diarchy_core::engine::{Admitted, Engine, Kept, Verdict};
 use diarchy_core::plan::Plan;
 use diarchy_core::resource::ObjectName;
 use diarchy_core::rollout::{Look, Rollouts, Said, Signals, spec_digest, survey};
+use diarchy_core::rules::RulesUnderWay;
+use diarchy_core::ternary::Ternary;
 use diarchy_core::workload::{Authority, Workload, WorkloadSet};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -103,6 +105,8 @@ struct Sets {
     own: BTreeSet<String>,
     /// Those that it has placed.
     placed: BTreeSet<String>,
+    /// Those that are another's, or have left Intune.
+    lost: BTreeSet<String>,
 }
 
 /// One pass in which every rollout starts with `first`.
@@ -132,6 +136,7 @@ fn pass(world: &World, first: Amount, before: &Before) -> Pass {
                 own: rows(&|row| {
                     in_force && contains(row).is_certain() && is_own(&engine, index, row)
                 }),
+                lost: rows(&|row| is_lost(&engine, index, row)),
                 placed: rows(&|row| {
                     let asks_for_it = desired.assignment(index).authority == Authority::Intune;
                     let holding = engine.holding(row, workload);
@@ -151,6 +156,7 @@ fn pass(world: &World, first: Amount, before: &Before) -> Pass {
             before.sent.contains(&(first, workload, authority))
         },
         is_evidence: &|_, _| true,
+        rules: &RulesUnderWay::nothing(),
         is_outside: &|_, _| false,
         contradicted: WorkloadSet::EMPTY,
         is_approved: &|_| false,
@@ -191,6 +197,16 @@ fn is_own(engine: &Engine<'_>, index: AssignmentIndex, row: usize) -> bool {
         _ => false,
     };
     is_won && engine.eligibility().judge(row).is_none()
+}
+
+/// Whether another assignment decides about a device, or it is known to have left Intune.
+fn is_lost(engine: &Engine<'_>, index: AssignmentIndex, row: usize) -> bool {
+    let decides = match engine.verdict(row, engine.desired().assignment(index).workload) {
+        Verdict::Kept(Kept::AsAsked(one)) | Verdict::HandOver { to: one } => Some(one),
+        Verdict::Change { because, .. } => Some(because),
+        _ => None,
+    };
+    decides.is_some_and(|one| one != index) || engine.inventory().enrolled.get(row) == Ternary::No
 }
 
 /// The only rollout's admitted devices, at first sight.
@@ -265,7 +281,7 @@ fn who_was_admitted_stays_admitted() {
 }
 
 /// A step is a share of the selected, rounded up, drawn among those that it may move; who was placed
-/// already counts, and nobody is admitted beyond it.
+/// already counts unless another has it by now, and nobody is admitted beyond it.
 #[test]
 fn a_step_is_filled_as_far_as_its_members_can_be_moved() {
     made_up::check(3_000, amounts(), |world, first| {
@@ -275,13 +291,15 @@ fn a_step_is_filled_as_far_as_its_members_can_be_moved() {
                 selected,
                 own,
                 placed,
+                lost,
                 ..
             } = sets;
+            let counted = placed.intersection(selected);
+            let counted = counted.filter(|id| !lost.contains(*id)).count();
             // With everybody placed it begins at its last step, which has everybody.
-            if placed.is_superset(selected) {
+            if counted == selected.len() {
                 continue;
             }
-            let counted = placed.intersection(selected).count();
             let free = own.difference(placed).count();
             let wanted = match first {
                 Amount::Count(count) => *count as usize,
@@ -389,6 +407,45 @@ fn devices_that_it_has_placed_are_admitted_without_memory() {
     assert_eq!(now.changing.len(), 3);
 }
 
+/// What is remembered may be lost after a rule was made, and before the site evaluates it.
+#[test]
+fn who_is_on_the_way_by_a_rule_fills_the_step_first() {
+    let world = fleet("apps", ids(0..40));
+    let mut rules = RulesUnderWay::nothing();
+    let sent: Vec<usize> = (0..7).collect();
+    for row in &sent {
+        rules.arrives(*row, WORKLOAD, Some(AssignmentIndex(0)));
+    }
+    let desired = {
+        let mut desired = world.desired();
+        desired.assignments[0].rollout = Some(rollout(Amount::percent(25)));
+        desired
+    };
+    let inventory = world.inventory();
+    let signals = Signals {
+        look: Look {
+            now: now(),
+            last: None,
+            longest_gap: jiff::SignedDuration::ZERO,
+        },
+        is_sent: &|_, _, _| false,
+        is_evidence: &|_, _| true,
+        rules: &rules,
+        is_outside: &|_, _| false,
+        contradicted: WorkloadSet::EMPTY,
+        is_approved: &|_| false,
+        said: &Said::new(),
+    };
+    let engine = Engine::new(&desired, &inventory, now());
+    let (_, survey) = survey(engine, &Rollouts::new(), &signals);
+    let Admitted::Rows(rows) = &survey.admitted else {
+        panic!("a rollout that begins has not admitted everybody");
+    };
+    let rows = rows[0].as_ref().unwrap();
+    assert!(sent.iter().all(|row| rows.contains(*row)), "{rows}");
+    assert_eq!(rows.count_ones(..), 10);
+}
+
 #[test]
 fn devices_that_somebody_else_placed_are_not_admitted() {
     let mut world = fleet("apps", ids(0..10));
@@ -426,6 +483,7 @@ fn an_assignment_without_a_rollout_admits_everybody() {
         },
         is_sent: &|_, _, _| false,
         is_evidence: &|_, _| true,
+        rules: &RulesUnderWay::nothing(),
         is_outside: &|_, _| false,
         contradicted: WorkloadSet::EMPTY,
         is_approved: &|_| false,

@@ -104,6 +104,7 @@ fn pass<T>(
         },
         is_sent: &|row, _, _| memory.sent.contains(inventory.first_id(row)),
         is_evidence: &|_, _| true,
+        rules: &RulesUnderWay::nothing(),
         is_outside: &|_, _| false,
         contradicted: WorkloadSet::EMPTY,
         is_approved: &|_| false,
@@ -117,6 +118,7 @@ fn pass<T>(
         approvals: &[],
         is_whole: true,
         agreed: &decision.returning,
+        under_way: &RulesUnderWay::nothing(),
     };
     let acceptance = accept(&decision.engine, &decision.end, basis);
     let seen = see(&decision, &acceptance);

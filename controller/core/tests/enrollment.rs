@@ -14,6 +14,7 @@ use diarchy_core::accept::{Acceptance, Accepted, Approved, Basis, WaitReason, ac
 use diarchy_core::due::{Brakes, due};
 use diarchy_core::engine::Engine;
 use diarchy_core::plan::{self, Plan};
+use diarchy_core::rules::RulesUnderWay;
 use diarchy_core::workload::{Authority, Workload, WorkloadSet};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -83,6 +84,7 @@ fn pass<T>(
             approvals,
             is_whole: true,
             agreed: &BTreeSet::new(),
+            under_way: &RulesUnderWay::nothing(),
         },
     );
     see(&engine, &plan, acceptance)

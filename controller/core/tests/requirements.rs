@@ -28,6 +28,7 @@ use diarchy_core::resource::ObjectName;
 use diarchy_core::rollout::{
     Act, Heeded, Look, Phase, Rollouts, Said, Signals, Stage, StopReason, spec_digest,
 };
+use diarchy_core::rules::RulesUnderWay;
 use diarchy_core::tally::Tally;
 use diarchy_core::workload::{Authority, Workload, WorkloadSet};
 use jiff::SignedDuration;
@@ -326,6 +327,7 @@ fn pass(
         },
         is_sent: &|_, _, _| false,
         is_evidence: &|_, _| true,
+        rules: &RulesUnderWay::nothing(),
         is_outside: &|_, _| false,
         contradicted: WorkloadSet::EMPTY,
         is_approved: &|_| false,
@@ -401,6 +403,7 @@ fn what_was_agreed_to_stays_so_while_a_requirement_fails_for_a_moment() {
             approvals,
             is_whole: true,
             agreed: &BTreeSet::new(),
+            under_way: &RulesUnderWay::nothing(),
         };
         accept(&engine, &Plan::new(&engine), basis)
     };

@@ -296,6 +296,7 @@ impl Fleet {
             },
             is_sent: &|row, workload, to| sent.get(&(first(row), workload)) == Some(&to),
             is_evidence: &|_, _| true,
+            rules: &RulesUnderWay::nothing(),
             is_outside: &|_, _| false,
             contradicted: self.contradicted,
             is_approved: &|step| self.approved_steps.contains(step),
@@ -309,6 +310,7 @@ impl Fleet {
             approvals: &self.approvals,
             is_whole: true,
             agreed: &decision.returning,
+            under_way: &RulesUnderWay::nothing(),
         };
         let acceptance = accept(&decision.engine, &decision.end, basis);
         let cleared = decision.cleared_now(&acceptance.cleared);

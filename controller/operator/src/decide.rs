@@ -63,18 +63,20 @@ impl<'a> Basis<'a> {
                 sight.rules.is_outside(Staged::Workload(workload), resource)
             })
         };
-        let decision = rollouts::decide(
-            engine,
-            memory,
-            self.outlook,
-            &is_outside,
-            sight.contradicted,
-            people,
-        );
-        let judged = (&decision.end, &decision.returning);
-        let acceptance = hold::settle(&decision.engine, judged, sight.is_whole, memory, people);
-        let cleared = decision.cleared_now(&acceptance.cleared);
         let under_way = sight.rules.under_way(desired, inventory, self.uids);
+        let site = rollouts::Site {
+            rules: &under_way,
+            is_outside: &is_outside,
+            contradicted: sight.contradicted,
+        };
+        let decision = rollouts::decide(engine, memory, self.outlook, site, people);
+        let judged = (&decision.end, &decision.returning);
+        let seen = hold::Seen {
+            is_whole: sight.is_whole,
+            under_way: &under_way,
+        };
+        let acceptance = hold::settle(&decision.engine, judged, seen, memory, people);
+        let cleared = decision.cleared_now(&acceptance.cleared);
         let Decision {
             engine,
             survey,

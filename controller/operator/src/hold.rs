@@ -7,6 +7,7 @@ use diarchy_core::accept::{self, Acceptance, ApprovedChange, Basis, Waiting as W
 use diarchy_core::desired::Mode;
 use diarchy_core::engine::Engine;
 use diarchy_core::plan::{Change, Plan};
+use diarchy_core::rules::RulesUnderWay;
 use diarchy_fleet::site::state::Claim;
 use jiff::Timestamp;
 
@@ -86,12 +87,21 @@ impl Hold {
     }
 }
 
+/// What was read of the estate, as far as acceptance goes by it.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// See [`Basis::is_whole`].
+    pub is_whole: bool,
+    /// Rules at the site that its memberships do not show yet.
+    pub under_way: &'a RulesUnderWay,
+}
+
 /// Which changes of the end state may be written, with the approvals that people have given: the plan
-/// for it, and what of it nobody is asked about. `is_whole`: see [`Basis::is_whole`].
+/// for it, and what of it nobody is asked about.
 pub fn settle(
     engine: &Engine<'_>,
     decision: (&Plan, &BTreeSet<Change>),
-    is_whole: bool,
+    seen: Seen<'_>,
     memory: &mut FleetMemory,
     people: &mut People<'_>,
 ) -> Acceptance {
@@ -103,8 +113,9 @@ pub fn settle(
             revision,
             before: memory.accepted.as_ref(),
             approvals: &memory.approved,
-            is_whole,
+            is_whole: seen.is_whole,
             agreed,
+            under_way: seen.under_way,
         };
         accept::accept(engine, end, basis)
     };

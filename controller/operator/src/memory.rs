@@ -240,7 +240,9 @@ impl FleetMemory {
     /// Forgets the end state: what is remembered is older than what was done, so that there is nothing
     /// to compare with any more, and everything waits for a person.
     pub fn forget_end_state(&mut self) {
-        self.accepted = None;
+        if let Some(accepted) = &mut self.accepted {
+            accepted.lose();
+        }
         self.waiting = None;
         self.approved.clear();
     }

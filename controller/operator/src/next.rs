@@ -140,14 +140,15 @@ impl Remembered {
         };
         let is_approved = |step: &Digest| self.said_yes.contains(&step.to_string());
         let contradicted = memory.contradicted.keys().copied().collect();
-        let decision = rollouts::foresee(
-            engine,
-            &memory,
-            outlook,
-            &|_, _| false,
+        // Rules that are under way at the site are not in an inventory: what waits for them only
+        // comes later than this says.
+        let rules = RulesUnderWay::nothing();
+        let site = rollouts::Site {
+            rules: &rules,
+            is_outside: &|_, _| false,
             contradicted,
-            &is_approved,
-        );
+        };
+        let decision = rollouts::foresee(engine, &memory, outlook, site, &is_approved);
         let acceptance = accept::accept(
             &decision.engine,
             &decision.end,
@@ -157,6 +158,7 @@ impl Remembered {
                 approvals: &memory.approved,
                 is_whole: devices.site > 0 && devices.intune > 0,
                 agreed: &decision.returning,
+                under_way: &rules,
             },
         );
         let cleared = decision.cleared_now(&acceptance.cleared);
@@ -167,9 +169,6 @@ impl Remembered {
             ..
         } = decision;
         let stopped = Hold::by_git(&engine).or_else(|| shrink(&engine, Some(devices), &mut memory));
-        // Rules that are under way at the site are not in an inventory: what waits for them only
-        // comes later than this says.
-        let rules = RulesUnderWay::default();
         let steps = steps(&engine, &rules, &cleared, &plan.hand_overs);
         let left = write::left(&engine, &mut memory);
         let brakes = Brakes {

@@ -5,6 +5,7 @@ use diarchy_core::digest::Digest;
 use diarchy_core::engine::Engine;
 use diarchy_core::resource::ObjectName;
 use diarchy_core::rollout::{Look, Progress, Said, Signals, Stage, step_digest};
+use diarchy_core::rules::RulesUnderWay;
 use diarchy_core::workload::{Workload, WorkloadSet};
 use jiff::{SignedDuration, Timestamp};
 
@@ -41,13 +42,23 @@ impl Outlook<'_> {
     }
 }
 
+/// What is known of the site's collections, as far as rollouts go by it.
+#[derive(Clone, Copy)]
+pub struct Site<'a> {
+    /// See [`Signals::rules`].
+    pub rules: &'a RulesUnderWay,
+    /// See [`Signals::is_outside`].
+    pub is_outside: &'a dyn Fn(usize, Workload) -> bool,
+    /// See [`Signals::contradicted`].
+    pub contradicted: WorkloadSet,
+}
+
 /// What `engine`'s rules come to with the rollouts that are remembered, of which nothing is changed.
 pub fn foresee<'a>(
     engine: Engine<'a>,
     memory: &FleetMemory,
     outlook: Outlook<'_>,
-    is_outside: &dyn Fn(usize, Workload) -> bool,
-    contradicted: WorkloadSet,
+    site: Site<'_>,
     is_approved: &dyn Fn(&Digest) -> bool,
 ) -> Decision<'a> {
     let inventory = engine.inventory();
@@ -60,9 +71,10 @@ pub fn foresee<'a>(
     let signals = Signals {
         look,
         is_sent: &is_sent,
+        rules: site.rules,
         is_evidence: &summary::is_evidence(inventory, memory),
-        is_outside,
-        contradicted,
+        is_outside: site.is_outside,
+        contradicted: site.contradicted,
         is_approved,
         said: outlook.said,
     };
@@ -74,19 +86,11 @@ pub fn decide<'a>(
     engine: Engine<'a>,
     memory: &mut FleetMemory,
     outlook: Outlook<'_>,
-    is_outside: &dyn Fn(usize, Workload) -> bool,
-    contradicted: WorkloadSet,
+    site: Site<'_>,
     people: &mut People<'_>,
 ) -> Decision<'a> {
     let is_approved = |digest: &Digest| people.approval_of(digest).is_some();
-    let decision = foresee(
-        engine,
-        memory,
-        outlook,
-        is_outside,
-        contradicted,
-        &is_approved,
-    );
+    let decision = foresee(engine, memory, outlook, site, &is_approved);
     let before = memory.rollouts();
     memory.set_rollouts(&decision.survey.rollouts);
     for (name, progress) in &decision.survey.rollouts {

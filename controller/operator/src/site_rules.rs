@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_core::desired::Desired;
-use diarchy_core::inventory::Inventory;
+use diarchy_core::inventory::{Cell, Inventory};
 use diarchy_core::resource::ObjectName;
 use diarchy_core::rules::{Owner, RulesUnderWay};
-use diarchy_core::workload::Staged;
+use diarchy_core::workload::{Staged, Workload};
 use diarchy_fleet::site::collection::CollectionId;
 use diarchy_fleet::site::lever::LeverMemory;
 use diarchy_fleet::site::pending::RuleState;
@@ -106,6 +106,9 @@ impl SiteRules {
             let (Some(workload), Some(row)) = (staged.workload(), rows.get(resource)) else {
                 continue;
             };
+            // The pilot is evaluated after the collections that it includes: until then a member of theirs
+            // is where it was.
+            let is_in_pilot = is_in_pilot(inventory, *row, workload);
             // An assignment may have several collections: what stands in one of them stands.
             let mut by_owner: BTreeMap<Owner, Vec<&Held>> = BTreeMap::new();
             for held in holding {
@@ -116,18 +119,27 @@ impl SiteRules {
                 by_owner.entry(owner).or_default().push(held);
             }
             for (owner, held) in by_owner {
-                if held.iter().any(|held| held.is_rule && held.is_member) {
+                if is_in_pilot && held.iter().any(|held| held.is_rule && held.is_member) {
                     continue;
                 }
                 if held.iter().any(|held| held.is_rule) {
                     under_way.arrives(*row, workload, owner);
                 }
-                if held.iter().any(|held| held.is_member) {
+                if is_in_pilot && held.iter().any(|held| held.is_member) {
                     under_way.leaves(*row, workload, owner);
                 }
             }
         }
         under_way
+    }
+}
+
+/// Whether the device is a member of the workload's pilot collection, or may be.
+fn is_in_pilot(inventory: &Inventory, row: usize, workload: Workload) -> bool {
+    let assigned = inventory.assigned(workload);
+    match assigned.cell(row) {
+        Cell::Value(place) => !assigned.values()[place].is_empty(),
+        Cell::Unread | Cell::Absent => true,
     }
 }
 

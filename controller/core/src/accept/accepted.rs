@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::accept::{ApprovedChange, Waiting};
+use crate::accept::{ApprovedChange, Basis, Waiting};
 use crate::desired::Guardrails;
 use crate::engine::{Engine, Enrolling};
 use crate::plan::Plan;
@@ -32,6 +32,10 @@ pub struct Accepted {
     pub guardrails: Guardrails,
     /// What was accepted unasked, the oldest first.
     pub unasked: Vec<Unasked>,
+    /// Whether the end state was lost: there is nothing to compare with, but what was accepted unasked
+    /// lately still counts, and so do the guardrails of before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_lost: bool,
 }
 
 /// A change that was accepted because it kept within the guardrails.
@@ -48,13 +52,16 @@ pub struct Unasked {
 pub(super) fn next(
     engine: &Engine<'_>,
     plan: &Plan,
-    revision: &str,
-    before: Option<&Accepted>,
+    basis: Basis<'_>,
     waiting: Option<&Waiting>,
     unasked: Vec<Unasked>,
 ) -> Accepted {
+    let Basis {
+        revision, before, ..
+    } = basis;
     let inventory = engine.inventory();
     let mut accepted = before.cloned().unwrap_or_default();
+    accepted.is_lost = false;
     if waiting.is_none() {
         let now = engine.desired().guardrails.clone();
         if accepted.revision != revision {
@@ -96,6 +103,10 @@ pub(super) fn next(
             {
                 // What it requires may have failed for a moment: what was agreed to before stays so.
                 continue;
+            } else if basis.under_way.is_under_way(row, *workload) {
+                // Where the site evaluates a rule of before, the device will yet have to move: that is
+                // to be counted then, against what was agreed to before.
+                continue;
             } else if let Some(holding) = engine.holding(row, *workload) {
                 !holding.is_empty()
             } else {
@@ -116,6 +127,14 @@ impl Accepted {
                 .is_some_and(|workloads| workloads.contains(change.workload))
         };
         has(&self.known) && has(&self.intune) == (change.to == Authority::Intune)
+    }
+
+    /// Loses the end state: it is older than what was done since.
+    pub fn lose(&mut self) {
+        self.intune.clear();
+        self.known.clear();
+        self.enrolled.clear();
+        self.is_lost = true;
     }
 
     fn knows(&self, device: &str, workload: Workload) -> bool {

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::engine::Engine;
 use crate::plan::{Change, Plan};
+use crate::rules::RulesUnderWay;
 use crate::workload::{Authority, Workload};
 use accepted::next;
 use judge::{Asked, Judge};
@@ -84,7 +85,7 @@ pub struct Acceptance {
     pub enrolling: Vec<usize>,
     /// Changes that wait.
     pub waiting: Option<Waiting>,
-    /// What is accepted from now on; `None` while there is no baseline.
+    /// What is accepted from now on; `None` while there has been no baseline.
     pub accepted: Option<Accepted>,
 }
 
@@ -104,6 +105,8 @@ pub struct Basis<'a> {
     pub is_whole: bool,
     /// Changes that nobody is asked about, since their spec says so: rollouts that go back.
     pub agreed: &'a BTreeSet<Change>,
+    /// What the site's rules say that its memberships do not show yet.
+    pub under_way: &'a RulesUnderWay,
 }
 
 /// Judges the changes of `plan` against what was accepted before.
@@ -115,6 +118,7 @@ pub fn accept(engine: &Engine<'_>, plan: &Plan, basis: Basis<'_>) -> Acceptance 
         approvals,
         is_whole,
         agreed,
+        under_way: _,
     } = basis;
     let now = engine.now();
     let first_id = |row: usize| engine.inventory().first_id(row);
@@ -146,17 +150,20 @@ pub fn accept(engine: &Engine<'_>, plan: &Plan, basis: Basis<'_>) -> Acceptance 
         enrolling: copied_if(&plan.enrolling, |row| !may_enroll(row)),
     };
     // An approval of the first plan is a baseline from then on.
-    let baseline = before.is_some() || !approved.is_empty() || !approved_to_enroll.is_empty();
+    let is_known = before.is_some_and(|before| !before.is_lost);
+    let baseline = is_known || !approved.is_empty() || !approved_to_enroll.is_empty();
     let (waiting, passed) = Judge::new(engine, before, baseline, revision).judge(new);
     let waits: BTreeSet<&Change> = waiting.iter().flat_map(|all| &all.changes).collect();
     let waits_to_enroll: BTreeSet<&usize> = waiting.iter().flat_map(|all| &all.enrolling).collect();
     let cleared = copied_if(&plan.changes, |change| !waits.contains(change));
     let enrolling = copied_if(&plan.enrolling, |row| !waits_to_enroll.contains(row));
     let is_baseline = || baseline || (is_whole && waiting.is_none() && engine.asks_anybody());
-    let accepted = is_baseline().then(|| {
+    let accepted = if is_baseline() {
         let unasked = passed.unasked(engine);
-        next(engine, plan, revision, before, waiting.as_ref(), unasked)
-    });
+        Some(next(engine, plan, basis, waiting.as_ref(), unasked))
+    } else {
+        before.cloned()
+    };
     Acceptance {
         cleared,
         enrolling,

@@ -79,12 +79,16 @@ impl Progress {
                 // What was said and not heard before was about the other spec.
                 let mut next = Self::new(view.spec, view.authority, now, view.said.clone());
                 if other.authority == view.authority {
-                    let in_sight: BTreeSet<&str> = view.devices.iter().map(|one| one.id).collect();
+                    let in_sight: BTreeMap<&str, &Seen<'_>> =
+                        view.devices.iter().map(|one| (one.id, one)).collect();
                     let courses = &other.courses;
-                    // What is out of sight may have been moved since it was seen.
+                    // What is out of sight may have been moved since it was seen. What this spec's
+                    // group lacks goes back; should it come again, it comes as a new one.
                     let stays = |id: &str| {
-                        !in_sight.contains(id)
-                            || courses.get(id).is_none_or(|course| course.is_moved)
+                        in_sight.get(id).is_none_or(|seen| {
+                            let is_moved = courses.get(id).is_none_or(|course| course.is_moved);
+                            (seen.selected.is_possible() || seen.is_sent) && is_moved
+                        })
                     };
                     next.admitted = other.admitted;
                     next.admitted.retain(|id| stays(id));
@@ -130,7 +134,7 @@ impl Progress {
     fn continue_where_it_is(&mut self, view: &View<'_>) {
         let inside = view.devices.iter();
         let inside = inside
-            .filter(|seen| seen.is_selected && self.is_in(seen))
+            .filter(|seen| seen.fills_a_step() && self.is_in(seen))
             .count();
         let is_filled = |step: &Step| step.devices.round_up(view.selected) <= inside;
         let filled = view.rollout.steps.iter().take_while(|step| is_filled(step));
@@ -271,7 +275,7 @@ impl Progress {
     fn count(&self, view: &View<'_>, admitted: &BTreeSet<usize>) -> Counts {
         let mut counts = Counts::default();
         for seen in admitted.iter().map(|at| &view.devices[*at]) {
-            if !(seen.is_own && seen.is_selected) {
+            if !(seen.is_own && seen.selected.is_certain()) {
                 continue;
             }
             let course = self.courses.get(seen.id);

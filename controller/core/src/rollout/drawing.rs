@@ -38,12 +38,15 @@ impl Progress {
         let mut drawn: BTreeSet<usize> = (0..devices.len())
             .filter(|at| self.is_in(&devices[*at]))
             .collect();
-        let inside = drawn.iter().filter(|at| devices[**at].is_selected).count();
+        let inside = drawn
+            .iter()
+            .filter(|at| devices[**at].fills_a_step())
+            .count();
         let were_in = drawn.clone();
         let mut left = wanted.saturating_sub(inside);
         let (before, new): (Vec<usize>, Vec<usize>) = (0..devices.len())
             .filter(|at| !drawn.contains(at))
-            .filter(|at| devices[*at].is_selected && devices[*at].is_own)
+            .filter(|at| devices[*at].selected.is_certain() && devices[*at].is_own)
             .partition(|at| self.admitted.contains(devices[*at].id));
         for mut candidates in [before, new] {
             // Lots are worth their cost only where not everybody comes in.
@@ -56,6 +59,10 @@ impl Progress {
         }
         for at in &drawn {
             let seen = &devices[*at];
+            // What the group has no more is on its way out, and is not admitted by being there yet.
+            if !seen.selected.is_possible() {
+                continue;
+            }
             if !self.admitted.contains(seen.id) {
                 self.admitted.insert(seen.id.to_owned());
             }

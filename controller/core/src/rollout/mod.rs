@@ -21,6 +21,8 @@ pub use progress::{Act, Counts, Heeded, Phase, Progress, Stage, StopReason};
 pub use spec::{spec_digest, step_digest};
 pub use survey::{Moves, Rollouts, Signals, Survey, only_goes_back, survey};
 
+use crate::ternary::Ternary;
+
 /// A device as a pass sees it, for one rollout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
@@ -30,12 +32,16 @@ pub use survey::{Moves, Rollouts, Signals, Survey, only_goes_back, survey};
 pub struct Seen<'a> {
     /// The first id that it was ever known by.
     pub id: &'a str,
-    /// Whether the group contains it for certain.
-    pub is_selected: bool,
+    /// Whether the group contains it.
+    pub selected: Ternary,
     /// Whether the assignment decides about it in the end, and it can be moved: it is neither another's,
     /// nor barred, nor held, nor out of the reach of the pilot collection.
     pub is_own: bool,
-    /// Whether the assignment's own collection has it. Where an assignment takes devices out, there is
+    /// Whether it is known to be another assignment's by now, or to have left Intune: it can prove nothing
+    /// any more, and takes nobody's place in a step.
+    pub is_lost: bool,
+    /// Whether the assignment's own collection has it, or a rule that the site has yet to evaluate. Where an
+    /// assignment takes devices out, there is
     /// no such collection, and it is never so.
     pub is_placed: bool,
     /// Whether a write of ours for it has been sent and not been proved yet.
@@ -47,4 +53,11 @@ pub struct Seen<'a> {
     pub is_online: bool,
     /// How well it does, by reports newer than our write.
     pub health: Health,
+}
+
+impl Seen<'_> {
+    /// Whether it takes a place in a step, once it is in.
+    const fn fills_a_step(&self) -> bool {
+        self.selected.is_certain() && !self.is_lost
+    }
 }

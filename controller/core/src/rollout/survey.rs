@@ -14,6 +14,7 @@ use crate::digest::Digest;
 use crate::engine::{Admitted, Engine, Kept, Verdict};
 use crate::inventory::{ClientHealth, Compliance};
 use crate::resource::ObjectName;
+use crate::rules::RulesUnderWay;
 use crate::selector::TextKey;
 use crate::ternary::Ternary;
 use crate::workload::{Authority, Workload, WorkloadSet};
@@ -27,6 +28,9 @@ pub struct Signals<'a> {
     pub look: Look,
     /// Whether a write has been sent that takes a device to this authority, and is not proved yet.
     pub is_sent: &'a dyn Fn(usize, Workload, Authority) -> bool,
+    /// What the site's rules say that its memberships do not show yet. They tell of what was sent even
+    /// where that was forgotten, as after a state that was lost.
+    pub rules: &'a RulesUnderWay,
     /// Whether a device's report is newer than the last write for it.
     pub is_evidence: &'a dyn Fn(usize, Workload) -> bool,
     /// Whether the limiting collection of the pilot lacks a device, so that a rule never makes it a
@@ -308,16 +312,19 @@ fn seen<'e>(
     let is_evidence = (signals.is_evidence)(row, workload);
     let is_reported = engine.desired().is_reported(workload);
     let report = inventory.observed(workload).get(row);
+    let verdict = engine.verdict(row, workload);
     let reports_it = report == Ternary::from(authority == Authority::Intune);
     let is_read = report != Ternary::Unknown || !is_reported;
     Seen {
         id: inventory.first_id(row),
-        is_selected: engine.contains(index, row).is_certain(),
-        is_own: is_own(&engine.verdict(row, workload), index, authority)
+        selected: engine.contains(index, row),
+        is_own: is_own(&verdict, index, authority)
             && engine.eligibility().judge(row).is_none()
             && !(signals.is_outside)(row, workload),
-        is_placed: holding.is_some_and(|holding| holding.is_placed_by(index))
-            && authority == Authority::Intune,
+        is_lost: is_anothers(&verdict, index) || inventory.enrolled.get(row) == Ternary::No,
+        is_placed: authority == Authority::Intune
+            && (holding.is_some_and(|holding| holding.is_placed_by(index))
+                || signals.rules.is_arriving_for(row, workload, Some(index))),
         is_sent: (signals.is_sent)(row, workload, authority),
         has_arrived: is_there && is_evidence && (reports_it || !is_reported),
         is_online: inventory.online.yes().contains(row) && holding.is_some() && is_read,
@@ -334,6 +341,17 @@ fn is_own(verdict: &Verdict, index: AssignmentIndex, authority: Authority) -> bo
     match verdict {
         Verdict::Kept(Kept::AsAsked(winner)) | Verdict::HandOver { to: winner } => *winner == index,
         Verdict::Change { to, because } => *because == index && *to == authority,
+        Verdict::Kept(_) | Verdict::Blocked { .. } | Verdict::Unmanaged | Verdict::Settled(_) => {
+            false
+        }
+    }
+}
+
+/// Whether another assignment decides about a device with this verdict.
+fn is_anothers(verdict: &Verdict, index: AssignmentIndex) -> bool {
+    match verdict {
+        Verdict::Kept(Kept::AsAsked(winner)) | Verdict::HandOver { to: winner } => *winner != index,
+        Verdict::Change { because, .. } => *because != index,
         Verdict::Kept(_) | Verdict::Blocked { .. } | Verdict::Unmanaged | Verdict::Settled(_) => {
             false
         }

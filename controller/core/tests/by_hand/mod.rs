@@ -16,6 +16,7 @@ use diarchy_core::inventory::ClientHealth;
 use diarchy_core::resource::ObjectName;
 use diarchy_core::rollout::{Act, Health, Heeded, Look, Phase, Progress, Seen, Turn, View};
 use diarchy_core::rollout::{lot, step_digest};
+use diarchy_core::ternary::Ternary;
 use diarchy_core::workload::Authority;
 use jiff::{SignedDuration, Timestamp};
 
@@ -29,6 +30,7 @@ struct Device {
     id: String,
     is_selected: bool,
     is_own: bool,
+    is_lost: bool,
     is_placed: bool,
     is_sent: bool,
     has_arrived: bool,
@@ -90,6 +92,7 @@ impl Device {
             id,
             is_selected: true,
             is_own: true,
+            is_lost: false,
             is_placed: false,
             is_sent: false,
             has_arrived: false,
@@ -101,8 +104,9 @@ impl Device {
     fn seen(&self) -> Seen<'_> {
         Seen {
             id: &self.id,
-            is_selected: self.is_selected,
+            selected: Ternary::from(self.is_selected),
             is_own: self.is_own,
+            is_lost: self.is_lost,
             is_placed: self.is_placed,
             is_sent: self.is_sent,
             has_arrived: self.has_arrived,

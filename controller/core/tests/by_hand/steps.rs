@@ -277,6 +277,35 @@ fn what_is_not_in_force_stands_still() {
     assert_eq!(hand.at(), (1, Phase::Progressing));
 }
 
+/// A step whose devices have all become somebody else's would wait for ever for one that reports.
+#[test]
+fn who_is_lost_makes_room_for_another() {
+    let mut hand = Hand::new(3, staged(&[step(1, 0), step(3, 0)]));
+    hand.pass_and_arrive();
+    hand.devices[0].is_lost = true;
+    hand.devices[0].is_own = false;
+    assert_eq!(admitted(&hand.pass()), [0, 1]);
+    hand.arrive();
+    hand.pass();
+    assert_eq!(hand.at().0, 1);
+}
+
+/// What another spec's group lacks goes back; should it come again, it comes with its lot.
+#[test]
+fn who_left_the_group_with_a_commit_is_not_admitted_when_it_comes_again() {
+    let mut hand = Hand::new(4, staged(&[step(2, 60), step(4, 0)]));
+    hand.pass_and_arrive();
+    hand.commit("narrower", staged(&[step(1, 60), step(4, 0)]));
+    hand.devices[1].is_selected = false;
+    hand.pass();
+    hand.devices[1].is_placed = false;
+    hand.devices[1].has_arrived = false;
+    hand.pass();
+    hand.commit("as before", staged(&[step(1, 60), step(4, 0)]));
+    hand.devices[1].is_selected = true;
+    assert_eq!(admitted(&hand.pass()), [0]);
+}
+
 #[test]
 fn who_comes_into_the_group_later_comes_in_with_its_step() {
     let mut hand = Hand::new(4, staged(&[step(2, 0), step(4, 0)]));

@@ -10,6 +10,7 @@ use diarchy_core::amount::Amount;
 use diarchy_core::desired::{Desired, Guardrails};
 use diarchy_core::engine::Engine;
 use diarchy_core::plan::{Change, Plan};
+use diarchy_core::rules::RulesUnderWay;
 use diarchy_core::workload::{Authority, Workload};
 use jiff::{SignedDuration, Timestamp};
 use proptest::collection::vec;
@@ -133,6 +134,8 @@ pub struct Fleet {
     pub approvals: Vec<Approved>,
     /// Whether the next passes read everything.
     pub reads_all: bool,
+    /// What the site has yet to evaluate.
+    pub under_way: RulesUnderWay,
     revisions: usize,
 }
 
@@ -162,6 +165,7 @@ impl Default for Fleet {
             accepted: None,
             approvals: Vec::new(),
             reads_all: true,
+            under_way: RulesUnderWay::nothing(),
             revisions: 0,
         }
     }
@@ -241,6 +245,7 @@ impl Fleet {
             approvals: &self.approvals,
             is_whole: self.reads_all,
             agreed: &NOBODY_AGREED,
+            under_way: &self.under_way,
         }
     }
 

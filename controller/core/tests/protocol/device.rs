@@ -2,6 +2,7 @@
 
 use diarchy_core::inventory::ClientHealth;
 use diarchy_core::rollout::{Health, Seen};
+use diarchy_core::ternary::Ternary;
 use diarchy_core::workload::Authority;
 
 use super::MOST;
@@ -122,8 +123,9 @@ impl Device {
         };
         Seen {
             id: IDS[at],
-            is_selected: true,
+            selected: Ternary::Yes,
             is_own: self.is_movable && keeps,
+            is_lost: false,
             is_placed: self.is_placed(authority),
             is_sent: self.sent == Sent::Here || self.is_asked && !self.is_here,
             has_arrived: self.has_arrived(),

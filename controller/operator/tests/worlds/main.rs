@@ -8,6 +8,11 @@
 //! ```text
 //! DIARCHY_SEED=1234 cargo test --release -p diarchy-operator --test worlds -- --nocapture
 //! ```
+//!
+//! `DIARCHY_SEED=1-2000` lives that many.
+//!
+//! With `DIARCHY_DEVICE=DE-LT000000`, or the site's number, it tells before each pass what is true of that
+//! device.
 
 #![expect(
     clippy::unwrap_used,
@@ -32,6 +37,7 @@ mod tally;
 mod told;
 
 use std::any::Any;
+use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,10 +49,18 @@ use tally::Tally;
 const WORLDS: u64 = 240;
 const MANY_WORLDS: u64 = 8_000;
 
-/// The seed that is to be lived alone.
-fn alone() -> Option<u64> {
-    let seed = std::env::var("DIARCHY_SEED").ok()?;
-    Some(seed.parse().expect("DIARCHY_SEED is a number"))
+/// The seeds to be lived: what `DIARCHY_SEED` says, one or `FIRST-LAST`, or the first so many.
+fn seeds() -> RangeInclusive<u64> {
+    let Ok(said) = std::env::var("DIARCHY_SEED") else {
+        let is_long = std::env::var_os("DIARCHY_LONG").is_some();
+        return 1..=if is_long { MANY_WORLDS } else { WORLDS };
+    };
+    let (first, last) = said.split_once('-').unwrap_or((&said, &said));
+    let number = |text: &str| {
+        text.parse::<u64>()
+            .expect("DIARCHY_SEED is a number, or two with - between them")
+    };
+    number(first)..=number(last)
 }
 
 /// Lives the world of `seed`, counts it, and tells what is wrong with it.
@@ -71,9 +85,9 @@ fn words(panic: &(dyn Any + Send)) -> &str {
         .unwrap_or("without a word")
 }
 
-/// Lives the worlds of the seeds 1 to `worlds`, on all processors, each on one thread.
-fn live_all(worlds: u64) -> (Tally, Vec<(u64, Vec<String>)>) {
-    let next = AtomicU64::new(1);
+/// Lives the worlds of `seeds`, on all processors, each on one thread.
+fn live_all(seeds: &RangeInclusive<u64>) -> (Tally, Vec<(u64, Vec<String>)>) {
+    let next = AtomicU64::new(*seeds.start());
     let sum = Mutex::new((Tally::default(), Vec::new()));
     let threads = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
@@ -82,7 +96,7 @@ fn live_all(worlds: u64) -> (Tally, Vec<(u64, Vec<String>)>) {
                 let (mut tally, mut bad) = (Tally::default(), Vec::new());
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed > worlds {
+                    if !seeds.contains(&seed) {
                         break;
                     }
                     let found = judge(seed, &mut tally);
@@ -103,17 +117,18 @@ fn live_all(worlds: u64) -> (Tally, Vec<(u64, Vec<String>)>) {
 
 #[test]
 fn every_world_is_as_the_oracle_says() {
-    if let Some(seed) = alone() {
+    let seeds = seeds();
+    if seeds.start() == seeds.end() {
+        let seed = *seeds.start();
         let history = life::live(seed);
         told::tell(&history);
         let found = oracle::judge(&history);
         assert!(found.is_empty(), "seed {seed}:\n  {}", found.join("\n  "));
         return;
     }
-    let is_long = std::env::var_os("DIARCHY_LONG").is_some();
-    let (tally, bad) = live_all(if is_long { MANY_WORLDS } else { WORLDS });
+    let (tally, bad) = live_all(&seeds);
     println!("{tally}");
-    for (seed, found) in bad.iter().take(20) {
+    for (seed, found) in &bad {
         println!("seed {seed}:\n  {}", found.join("\n  "));
     }
     let seeds: Vec<_> = bad.iter().map(|(seed, _)| seed).collect();
@@ -128,8 +143,7 @@ fn every_world_is_as_the_oracle_says() {
 
 #[test]
 fn a_seed_replays_exactly() {
-    let seeds = alone().map_or_else(|| (1..=8).collect(), |seed| vec![seed]);
-    for seed in seeds {
+    for seed in seeds().take(8) {
         let (one, two) = (
             told::lines(&life::live(seed)),
             told::lines(&life::live(seed)),

@@ -2,13 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use diarchy_simulator::{Cause, Entry};
+use diarchy_simulator::{Cause, Entry, Truth};
 
 use crate::history::{Deed, History, Pass};
 
-/// Prints a history.
+/// Prints a history, and before each pass what is true of the device that `DIARCHY_DEVICE` names, or that
+/// has this number at the site.
 pub fn tell(history: &History) {
+    let device = std::env::var("DIARCHY_DEVICE").ok();
+    let mut passes = history.passes.iter();
     for line in lines(history) {
+        if line.starts_with("pass ")
+            && let Some(pass) = passes.next()
+        {
+            let is_meant = |truth: &&Truth| {
+                let number = truth.resource_id.map(|number| number.to_string());
+                device.is_some() && (device.as_ref() == Some(&truth.name) || device == number)
+            };
+            if let Some(truth) = pass.truths.iter().find(is_meant) {
+                println!("        {truth:?}");
+            }
+        }
         println!("{line}");
     }
 }

@@ -66,7 +66,12 @@ fn wrong(moment: &Moment<'_>, write: &Write) -> Option<String> {
     let Some(truth) = moment.device(write.resource) else {
         return Some("the site has no such device".to_owned());
     };
-    if !truth.follows_sliders && !is_withdrawn(moment, write) {
+    // A rule that never made a member may go: it changes nothing for the device.
+    if !write.adds && truth.outside_limiting_collection {
+        return None;
+    }
+    // That a device was enrolled before it had the client, no service tells: only what it does shows it.
+    if !truth.follows_sliders && !truth.enrolled_first && !moment.is_withdrawn(write) {
         return Some(format!("{} cannot be moved", truth.name));
     }
     let because = if write.adds {
@@ -89,13 +94,6 @@ fn wrong(moment: &Moment<'_>, write: &Write) -> Option<String> {
         Reason::Gone => true,
     });
     (!open).then(|| "the window is closed".to_owned())
-}
-
-/// Whether a rule is taken back that may never have made a member: that changes nothing for the device.
-fn is_withdrawn(moment: &Moment<'_>, write: &Write) -> bool {
-    let made = moment.site.made(&write.collection, write.resource);
-    let at = moment.history.log[write.entry].at;
-    !write.adds && made.is_some_and(|made| at.duration_since(made) < SignedDuration::from_hours(12))
 }
 
 /// Moments from the first to the last, none further from the next than a window is short.
@@ -182,8 +180,14 @@ fn leaving<'h>(moment: &Moment<'h>, owned: &Owned, truth: &Truth) -> Option<Reas
         .rollout
         .as_ref()
         .is_some_and(|rollout| rollout.rolls_back);
+    // EndpointProtection stays with DeviceConfiguration only as long as no other takes that.
+    let may_be_overruled = one.workload != owned.workload
+        && moment
+            .candidates(truth, one.workload)
+            .first()
+            .is_some_and(|first| first.name != owned.owner);
     // A rollout that begins anew may be about fewer devices than rules were made for.
-    let asks = moment.selects(one, truth) && one.to_intune;
+    let asks = moment.selects(one, truth) && one.to_intune && !may_be_overruled;
     (!asks || goes_back).then_some(Reason::Of(Candidate {
         name,
         assignment: one,

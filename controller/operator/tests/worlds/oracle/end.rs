@@ -36,7 +36,10 @@ impl Check for End {
         }
         let workloads = moment.repository().map_or(&[][..], |one| &one.pilots);
         for truth in &history.truths {
-            for workload in workloads {
+            for workload in workloads
+                .iter()
+                .filter(|workload| !is_contradicted(history, **workload))
+            {
                 if let Some(expected) = expected(&moment, truth, *workload)
                     && expected != truth.actual.contains(workload)
                 {
@@ -79,8 +82,21 @@ fn stuck(moment: &Moment<'_>, name: &str, one: &Assignment) -> Option<Phase> {
             && !truth.outside_limiting_collection
             && (one.to_intune || !truth.resource_id.is_some_and(is_foreign))
     };
-    let is_reason = own.iter().any(|truth| is_silent(truth) || !truth.online);
+    // One that was enrolled before it had the client never follows, and nobody knows.
+    let is_reason = own
+        .iter()
+        .any(|truth| is_silent(truth) || !truth.online || truth.enrolled_first);
     (own.iter().filter(can_move).count() > 0 && !is_reason).then_some(phase)
+}
+
+/// Whether so many devices never report the workload that its slider may seem to have been moved, which
+/// stops it.
+fn is_contradicted(history: &History, workload: Workload) -> bool {
+    let truths = history.truths.iter();
+    let there = truths.filter(|truth| truth.actual.contains(&workload));
+    let (silent, others): (Vec<_>, Vec<_>) =
+        there.partition(|truth| !truth.reported.contains(&workload));
+    silent.len() > others.len() / 2
 }
 
 /// Whether Intune shall have the workload, for a device of which that can be told.
@@ -116,6 +132,10 @@ fn expected(moment: &Moment<'_>, truth: &Truth, workload: Workload) -> Option<bo
         // What people put in, nobody takes out.
         Some(_) => Some(moment.site.is_foreign(workload, resource) || stays_along && is_held),
         None => {
+            let mut holders = moment.site.holders(workload, resource);
+            if holders.any(|one| one.reverts && one.has_successor) {
+                return None;
+            }
             let stays = moment.site.is_foreign(workload, resource)
                 || moment
                     .site

@@ -15,6 +15,9 @@ mod site;
 mod steps;
 mod stops;
 
+use diarchy_simulator::Truth;
+use jiff::SignedDuration;
+
 use crate::history::{History, Pass};
 use site::Site;
 
@@ -25,6 +28,18 @@ pub struct Moment<'h> {
     pub number: usize,
     pub pass: &'h Pass,
     pub site: &'h Site,
+}
+
+impl Moment<'_> {
+    /// Whether a rule is taken back that may never have made a member: that changes nothing for the device.
+    pub fn is_withdrawn(&self, write: &Write) -> bool {
+        let made = self.site.made(&write.collection, write.resource);
+        let at = self.history.log[write.entry].at;
+        let is_young =
+            made.is_some_and(|made| at.duration_since(made) < SignedDuration::from_hours(12));
+        let is_outside = |truth: &Truth| truth.outside_limiting_collection;
+        !write.adds && (is_young || self.device(write.resource).is_some_and(is_outside))
+    }
 }
 
 /// A direct rule that was made or taken away.

@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_simulator::Workload;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::site::Site;
+use super::steps::is_at_intune;
 use super::{Check, Moment, Write};
 use crate::history::{Deed, History};
 
@@ -34,6 +35,16 @@ pub struct Rails {
     /// What was written before anybody approved anything.
     unapproved: Option<(usize, BTreeSet<Change>)>,
     approvals: BTreeSet<usize>,
+    /// What a person may have approved: for a day, and for that revision.
+    approved: Vec<Approved>,
+}
+
+/// What a person may have approved at once.
+#[derive(Debug)]
+struct Approved {
+    at: Timestamp,
+    revision: Option<usize>,
+    changes: BTreeSet<Change>,
 }
 
 impl Check for Rails {
@@ -48,6 +59,11 @@ impl Check for Rails {
             .any(|done| matches!(done.deed, Deed::ApprovePlan))
         {
             self.approvals.insert(moment.number);
+            self.approved.push(Approved {
+                at: moment.pass.began,
+                revision: moment.pass.revision,
+                changes: self.asked.keys().copied().collect(),
+            });
         }
         // What may be wanted counts from when it may have been, and is not known to have come at once.
         let mut wanted = BTreeMap::new();
@@ -70,7 +86,12 @@ impl Check for Rails {
                 }
             }
         }
-        self.asked.retain(|change, _| wanted.contains_key(change));
+        // A pass that did not see everything may not have seen either that something is wanted no more.
+        self.asked.retain(|change, (_, is_sure)| {
+            let is_wanted = wanted.contains_key(change);
+            *is_sure &= is_wanted;
+            is_wanted || !moment.pass.is_clean
+        });
         for (change, is_sure) in wanted {
             self.asked.entry(change).or_insert((moment.number, is_sure));
         }
@@ -102,7 +123,15 @@ impl Check for Rails {
             let all_along = self.all_along.clone().unwrap_or_default();
             self.unapproved = Some((moment.number, all_along));
         }
-        if let Some(asked) = self.asked.get(&change) {
+        let day = SignedDuration::from_hours(24);
+        let is_approved = self.approved.iter().any(|approved| {
+            approved.revision == moment.pass.revision
+                && moment.pass.began.duration_since(approved.at) < day
+                && approved.changes.contains(&change)
+        });
+        if let Some(asked) = self.asked.get(&change)
+            && !is_approved
+        {
             self.written
                 .entry((*asked, change))
                 .or_insert(moment.number);
@@ -142,8 +171,10 @@ impl Check for Rails {
 fn change(moment: &Moment<'_>, write: &Write) -> Option<Change> {
     let workload = moment.site.owned.get(&write.collection)?.workload;
     let truth = moment.device(write.resource)?;
-    // A rule that never makes a member changes nothing.
-    let device = (!truth.outside_limiting_collection).then_some(truth.device)?;
+    // A rule that never makes a member changes nothing, and neither does one that has not made one yet.
+    let is_withdrawn = moment.is_withdrawn(write) && !is_at_intune(truth, workload);
+    let changes = !truth.outside_limiting_collection && !is_withdrawn;
+    let device = changes.then_some(truth.device)?;
     let is_foreign = moment.site.is_foreign(workload, write.resource);
     let holders = moment.site.holders(workload, write.resource).count();
     let changes = !is_foreign && holders == usize::from(!write.adds);

@@ -19,6 +19,8 @@ pub struct Owned {
     pub is_gone: bool,
     /// Whether the assignment had said that its devices go back, when it went.
     pub reverts: bool,
+    /// Whether another one of its name came since: who has not gone back by then may stay.
+    pub has_successor: bool,
 }
 
 /// The collections and the rules in them.
@@ -58,6 +60,8 @@ impl Site {
             if !owned.is_gone && !repository.assignments.contains_key(&owned.owner) {
                 owned.is_gone = true;
                 owned.reverts = self.reverts.get(&owned.owner).copied().unwrap_or(false);
+            } else if owned.is_gone && repository.assignments.contains_key(&owned.owner) {
+                owned.has_successor = true;
             }
         }
         self.reverts = repository
@@ -160,6 +164,7 @@ fn owned(body: &Value) -> Option<Owned> {
         owner: owner.to_owned(),
         is_gone: false,
         reverts: false,
+        has_successor: false,
     })
 }
 

@@ -28,7 +28,13 @@ impl Check for Steps {
         if !era.moved.insert(truth.device) {
             return;
         }
-        let moved = era.moved.len();
+        // Who was taken over by another, or has left Intune, takes nobody's place.
+        let fills = |device: &&u32| {
+            of(&moment.pass.truths, **device).is_some_and(|truth| {
+                truth.intune_id.is_some() && moment.is_own(name, truth, one.workload)
+            })
+        };
+        let moved = era.moved.iter().filter(fills).count();
         if let Some(most) = era.most(rollout)
             && moved > most
         {
@@ -44,13 +50,14 @@ impl Check for Steps {
             && begins
             && !era.is_blurred
         {
-            // The device itself is placed only afterwards.
-            let under_way = 1 + era
-                .moved
-                .iter()
-                .filter(|device| is_under_way(moment, (name, one), **device))
-                .count();
-            if under_way > most {
+            // The device itself is placed only afterwards. One that is offline takes nobody's place.
+            let itself = usize::from(is_surely_online(moment, truth.device));
+            let others = era.moved.iter();
+            let under_way = itself
+                + others
+                    .filter(|device| is_under_way(moment, (name, one), **device))
+                    .count();
+            if itself > 0 && under_way > most {
                 found.push(format!(
                     "pass {}, entry {}: {under_way} online devices are on their way for {name}, and maxConcurrency is {most}",
                     moment.number,
@@ -114,7 +121,12 @@ fn is_under_way(moment: &Moment<'_>, (name, one): (&str, &Assignment), device: u
         && truth.follows_sliders
         && !truth.outside_limiting_collection
         && !truth.reported.contains(&one.workload)
-        && has_been(moment, device, 72, |truth| truth.online)
+        && is_surely_online(moment, device)
+}
+
+/// Whether the loop must know that the device is online.
+fn is_surely_online(moment: &Moment<'_>, device: u32) -> bool {
+    has_been(moment, device, 72, |truth| truth.online)
 }
 
 pub fn of(truths: &[Truth], device: u32) -> Option<&Truth> {
