@@ -41,8 +41,7 @@ pub struct Seen<'a> {
     /// any more, and takes nobody's place in a step.
     pub is_lost: bool,
     /// Whether the assignment's own collection has it, or a rule that the site has yet to evaluate. Where an
-    /// assignment takes devices out, there is
-    /// no such collection, and it is never so.
+    /// assignment takes devices out, there is no such collection, and it is never so.
     pub is_placed: bool,
     /// Whether a write of ours for it has been sent and not been proved yet.
     pub is_sent: bool,

@@ -224,7 +224,6 @@ struct Sight<'e> {
 
 impl<'e> Sight<'e> {
     fn new(engine: &'e Engine<'_>, index: AssignmentIndex, signals: &Signals<'_>) -> Self {
-        let workload = engine.desired().assignment(index).workload;
         let mut sight = Self {
             rows: Vec::new(),
             devices: Vec::new(),
@@ -232,9 +231,7 @@ impl<'e> Sight<'e> {
         };
         for row in 0..engine.inventory().rows() {
             let contains = engine.contains(index, row);
-            let is_placed = engine
-                .holding(row, workload)
-                .is_some_and(|holding| holding.is_placed_by(index));
+            let is_placed = is_placed(engine, index, row, signals.rules);
             if contains.is_possible() || is_placed {
                 sight.selected += usize::from(contains.is_certain());
                 sight.rows.push(row);
@@ -322,9 +319,7 @@ fn seen<'e>(
             && engine.eligibility().judge(row).is_none()
             && !(signals.is_outside)(row, workload),
         is_lost: is_anothers(&verdict, index) || inventory.enrolled.get(row) == Ternary::No,
-        is_placed: authority == Authority::Intune
-            && (holding.is_some_and(|holding| holding.is_placed_by(index))
-                || signals.rules.is_arriving_for(row, workload, Some(index))),
+        is_placed: authority == Authority::Intune && is_placed(engine, index, row, signals.rules),
         is_sent: (signals.is_sent)(row, workload, authority),
         has_arrived: is_there && is_evidence && (reports_it || !is_reported),
         is_online: inventory.online.yes().contains(row) && holding.is_some() && is_read,
@@ -334,6 +329,19 @@ fn seen<'e>(
             Health::default()
         },
     }
+}
+
+/// Whether the assignment's collection has the device, or is about to.
+fn is_placed(
+    engine: &Engine<'_>,
+    index: AssignmentIndex,
+    row: usize,
+    rules: &RulesUnderWay,
+) -> bool {
+    let workload = engine.desired().assignment(index).workload;
+    let holding = engine.holding(row, workload);
+    holding.is_some_and(|holding| holding.is_placed_by(index))
+        || rules.is_arriving_for(row, workload, Some(index))
 }
 
 /// Whether the assignment decides about a device with this verdict, and asks for it.

@@ -6,7 +6,7 @@ use diarchy_simulator::Truth;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::draw::Draw;
-use crate::fleet::{add_assignment, rollout, without_contradiction};
+use crate::fleet::{add_assignment, rollout, serial, without_contradiction};
 use crate::repository::Repository;
 
 /// Another revision than `before`, by one change or two; now and then one with a mistake.
@@ -46,7 +46,7 @@ fn change_group(draw: &mut Draw, next: &mut Repository, truths: &[Truth]) {
         }
         3 => group.digits = (0..10).filter(|_| draw.happens(80)).chain([3]).collect(),
         _ => {
-            group.serials = BTreeSet::from([draw.pick(truths).serial_number.clone()]);
+            group.serials = serial(draw, truths).into_iter().collect();
         }
     }
 }

@@ -96,13 +96,20 @@ pub fn first(draw: &mut Draw, setup: &Setup, truths: &[Truth]) -> Repository {
 fn group(draw: &mut Draw, truths: &[Truth], number: usize) -> Group {
     let digits: BTreeSet<usize> = (0..draw.between(1, 6)).map(|_| draw.below(10)).collect();
     let serials = (0..draw.below(3))
-        .map(|_| draw.pick(truths).serial_number.clone())
+        .filter_map(|_| serial(draw, truths))
         .collect();
     Group {
         digits,
         serials,
         without: (number > 0 && draw.happens(20)).then(|| "g0".to_owned()),
     }
+}
+
+/// The serial number of some device. One that two records have names neither of them.
+pub fn serial(draw: &mut Draw, truths: &[Truth]) -> Option<String> {
+    let truth = draw.pick(truths);
+    let is_one = truth.intune_duplicate_id.is_none();
+    is_one.then(|| truth.serial_number.clone())
 }
 
 /// Adds an assignment, if there is room for one with this number.

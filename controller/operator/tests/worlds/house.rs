@@ -10,6 +10,7 @@ use std::time::Duration;
 use diarchy_clock::Clock;
 use diarchy_git::{Options as GitOptions, Source};
 use diarchy_operator::origin::Origin;
+use diarchy_operator::record::Recorder;
 use diarchy_operator::report::PassReport;
 use diarchy_operator::store::Store;
 use diarchy_operator::{Operator, Setup};
@@ -176,7 +177,8 @@ fn operator(git: &Path, store: &Store, clock: &Clock, post: &Post) -> Operator {
             post: post.clone(),
             clock: clock.clone(),
         }),
-        recorder: None,
+        recorder: std::env::var_os("DIARCHY_RECORD")
+            .map(|folder| Recorder::new(Path::new(&folder)).unwrap()),
         approve: false,
     })
 }

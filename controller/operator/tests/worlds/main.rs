@@ -11,7 +11,8 @@
 //!
 //! `DIARCHY_SEED=1-2000` lives that many.
 //!
-//! With `DIARCHY_DEVICE=DE-LT000000`, or the site's number, it tells before each pass what is true of that
+//! With `DIARCHY_RECORD=FOLDER` what each pass decides from is written down, as by `up --record`; with
+//! `DIARCHY_DEVICE=DE-LT000000`, or the site's number, it tells before each pass what is true of that
 //! device.
 
 #![expect(

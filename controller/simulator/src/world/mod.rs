@@ -49,6 +49,8 @@ pub struct Truth {
     pub entra_device_id: Option<String>,
     /// Its record in Intune, if it is enrolled.
     pub intune_id: Option<String>,
+    /// An older record in Intune that was left behind, of the same name and serial number.
+    pub intune_duplicate_id: Option<String>,
     pub online: bool,
     /// Whether it is enrolled and does what the sliders and pilot collections say.
     pub follows_sliders: bool,
@@ -301,6 +303,10 @@ impl World {
                 .as_ref()
                 .map(|entra| entra.device_id.to_string()),
             intune_id: record.as_ref().map(|record| record.id.to_string()),
+            intune_duplicate_id: device
+                .intune_duplicate
+                .as_ref()
+                .map(|record| record.id.to_string()),
             online: self.rhythm(device).online(self.now),
             follows_sliders: record.is_some() && device.kind.follows_sliders(),
             enrolled_first: device.kind == Kind::EnrolledFirst,

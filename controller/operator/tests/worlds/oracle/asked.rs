@@ -186,8 +186,14 @@ fn leaving<'h>(moment: &Moment<'h>, owned: &Owned, truth: &Truth) -> Option<Reas
             .candidates(truth, one.workload)
             .first()
             .is_some_and(|first| first.name != owned.owner);
+    // Before DeviceConfiguration goes, its rollout may let a device go again that it has not moved.
+    let is_not_moved = one.workload != owned.workload
+        && one.rollout.is_some()
+        && !truth
+            .resource_id
+            .is_some_and(|resource| moment.site.is_held(one.workload, resource));
     // A rollout that begins anew may be about fewer devices than rules were made for.
-    let asks = moment.selects(one, truth) && one.to_intune && !may_be_overruled;
+    let asks = moment.selects(one, truth) && one.to_intune && !may_be_overruled && !is_not_moved;
     (!asks || goes_back).then_some(Reason::Of(Candidate {
         name,
         assignment: one,

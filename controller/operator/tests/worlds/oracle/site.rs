@@ -57,12 +57,17 @@ impl Site {
             return;
         };
         for owned in self.owned.values_mut() {
-            if !owned.is_gone && !repository.assignments.contains_key(&owned.owner) {
+            let of_its_name = repository.assignments.get(&owned.owner);
+            // Of another workload, it is another one, whatever its name.
+            let is_there = of_its_name.is_some_and(|one| {
+                let along = (Workload::DeviceConfiguration, Workload::EndpointProtection);
+                one.workload == owned.workload || (one.workload, owned.workload) == along
+            });
+            if !owned.is_gone && !is_there {
                 owned.is_gone = true;
                 owned.reverts = self.reverts.get(&owned.owner).copied().unwrap_or(false);
-            } else if owned.is_gone && repository.assignments.contains_key(&owned.owner) {
-                owned.has_successor = true;
             }
+            owned.has_successor |= owned.is_gone && of_its_name.is_some();
         }
         self.reverts = repository
             .assignments
