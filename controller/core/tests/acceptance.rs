@@ -279,6 +279,21 @@ fn what_could_not_be_read_is_no_baseline() {
 
 /// Services that answered with nothing, or not at all, have shown no end state.
 #[test]
+fn a_site_that_tells_of_no_co_management_for_a_moment_is_no_baseline() {
+    let mut fleet = Fleet::default();
+    fleet.ask(apps([3]));
+    let known = fleet.world.clone();
+    for device in &mut fleet.world.devices {
+        device.insert("coManagementPolicyPresent".to_owned(), json!(false));
+    }
+    assert_eq!(fleet.judged(), (vec![], vec![]));
+    assert_eq!(fleet.accepted, None);
+    fleet.world = known;
+    assert_eq!(fleet.judged(), (vec![], vec![3]));
+    assert_eq!(reason(&mut fleet), Some(WaitReason::NoBaseline));
+}
+
+#[test]
 fn a_first_pass_that_read_nothing_is_no_baseline() {
     let mut fleet = Fleet::default();
     let known = std::mem::take(&mut fleet.world.devices);

@@ -86,9 +86,13 @@ impl SiteRules {
     }
 
     /// Whether a rule has been made for a device that never becomes a membership, since the limiting
-    /// collection lacks it.
+    /// collection lacks it. DeviceConfiguration waits for EndpointProtection, and where that cannot come,
+    /// it cannot either.
     pub fn is_outside(&self, staged: Staged, resource: u32) -> bool {
-        self.outside.contains(&(staged, resource))
+        let before = (staged == Staged::Workload(Workload::DeviceConfiguration))
+            .then_some(Staged::Workload(Workload::EndpointProtection));
+        let mut pilots = before.into_iter().chain([staged]);
+        pilots.any(|pilot| self.outside.contains(&(pilot, resource)))
     }
 
     /// What is under way for the devices of `inventory`.

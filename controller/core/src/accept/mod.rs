@@ -157,7 +157,10 @@ pub fn accept(engine: &Engine<'_>, plan: &Plan, basis: Basis<'_>) -> Acceptance 
     let waits_to_enroll: BTreeSet<&usize> = waiting.iter().flat_map(|all| &all.enrolling).collect();
     let cleared = copied_if(&plan.changes, |change| !waits.contains(change));
     let enrolling = copied_if(&plan.enrolling, |row| !waits_to_enroll.contains(row));
-    let is_baseline = || baseline || (is_whole && waiting.is_none() && engine.asks_anybody());
+    // Where no device can be moved, as when the site tells of no co-management for a moment, nothing would
+    // change whatever is asked.
+    let sees_fleet = || engine.eligibility().count() > 0 && engine.asks_anybody();
+    let is_baseline = || baseline || (is_whole && waiting.is_none() && sees_fleet());
     let accepted = if is_baseline() {
         let unasked = passed.unasked(engine);
         Some(next(engine, plan, basis, waiting.as_ref(), unasked))

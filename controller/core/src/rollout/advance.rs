@@ -313,7 +313,11 @@ impl Progress {
         let now = view.look.now;
         let least = rollout.min_observed.unwrap_or(MIN_OBSERVED);
         // Devices that were there before anything was done prove nothing about the move.
-        let is_proved = counts.proved > 0 || counts.movers == 0;
+        // After the last step nobody else moves, so that it does not wait for those who cannot be seen.
+        let is_last = self.step + 1 >= rollout.steps.len();
+        let all_unseen = counts.movers == counts.offline;
+        let is_proved =
+            counts.proved > 0 || counts.movers == 0 || is_last && all_unseen && counts.online > 0;
         let has_enough = is_proved && counts.arrived >= least.round_up(counts.online).max(1);
         match self.stage {
             Stage::Moving { .. } if has_enough => {

@@ -277,6 +277,24 @@ fn what_is_not_in_force_stands_still() {
     assert_eq!(hand.at(), (1, Phase::Progressing));
 }
 
+/// Who is offline blocks nobody: after the last step there is nobody left to wait for a proof.
+#[test]
+fn the_last_step_ends_although_all_who_are_to_move_are_offline() {
+    let mut hand = Hand::new(3, staged(&[step(3, 0)]));
+    hand.devices[0].has_arrived = true;
+    hand.devices[1].is_online = false;
+    hand.devices[2].is_online = false;
+    hand.pass();
+    assert_eq!(hand.at(), (0, Phase::Complete));
+    // An earlier one waits: who comes next would be moved on no evidence at all.
+    let mut hand = Hand::new(3, staged(&[step(2, 0), step(3, 0)]));
+    hand.devices[0].has_arrived = true;
+    hand.devices[1].is_online = false;
+    hand.pass();
+    hand.pass();
+    assert_eq!(hand.at().0, 0);
+}
+
 /// A step whose devices have all become somebody else's would wait for ever for one that reports.
 #[test]
 fn who_is_lost_makes_room_for_another() {
