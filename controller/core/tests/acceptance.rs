@@ -462,6 +462,22 @@ fn what_was_accepted_for_a_device_holds_when_it_joins_anew() {
     assert_eq!(fleet.judged(), (numbers(0..12), vec![]));
 }
 
+/// A service that has lost sight of devices while git changes its mind has nobody agree to that.
+#[test]
+fn who_is_lost_sight_of_when_git_changes_its_mind_is_judged_when_seen_again() {
+    let mut fleet = with_at_intune(10);
+    let known = fleet.world.clone();
+    for device in &mut fleet.world.devices {
+        device.remove("configurationManager");
+        device.insert("assigned".to_owned(), json!({}));
+    }
+    fleet.ask([]);
+    assert_eq!(fleet.judged(), (vec![], vec![]));
+    fleet.world = known;
+    assert_eq!(fleet.judged(), (vec![], numbers(0..10)));
+    assert_eq!(reason(&mut fleet), Some(WaitReason::MaxLeaving));
+}
+
 /// A revision that takes back what another has sent is judged once the site has evaluated what was sent:
 /// that the devices are not there yet is no end that anybody has agreed to.
 #[test]

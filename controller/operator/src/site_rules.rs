@@ -86,13 +86,9 @@ impl SiteRules {
     }
 
     /// Whether a rule has been made for a device that never becomes a membership, since the limiting
-    /// collection lacks it. DeviceConfiguration waits for EndpointProtection, and where that cannot come,
-    /// it cannot either.
+    /// collection lacks it.
     pub fn is_outside(&self, staged: Staged, resource: u32) -> bool {
-        let before = (staged == Staged::Workload(Workload::DeviceConfiguration))
-            .then_some(Staged::Workload(Workload::EndpointProtection));
-        let mut pilots = before.into_iter().chain([staged]);
-        pilots.any(|pilot| self.outside.contains(&(pilot, resource)))
+        self.outside.contains(&(staged, resource))
     }
 
     /// What is under way for the devices of `inventory`.

@@ -92,12 +92,17 @@ pub(super) fn next(
         .collect();
     let workloads: Vec<Workload> = engine.desired().pilot_workloads().collect();
     for row in 0..inventory.rows() {
+        let can_move = engine.eligibility().judge(row).is_none();
         for workload in &workloads {
             let pair = (row, *workload);
             let at_intune = if waits.contains(&pair) {
                 continue;
             } else if let Some(to) = changes.get(&pair) {
                 *to == Authority::Intune
+            } else if !can_move {
+                // Nothing is asked of it now, as when a service has lost sight of it for a moment: what was
+                // agreed to before is what counts once it can be moved again.
+                continue;
             } else if engine.waits_for_requirements(row, *workload)
                 && accepted.knows(inventory.first_id(row), *workload)
             {

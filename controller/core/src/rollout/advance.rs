@@ -275,7 +275,7 @@ impl Progress {
     fn count(&self, view: &View<'_>, admitted: &BTreeSet<usize>) -> Counts {
         let mut counts = Counts::default();
         for seen in admitted.iter().map(|at| &view.devices[*at]) {
-            if !(seen.is_own && seen.selected.is_certain()) {
+            if !(seen.is_own && seen.fills_a_step()) {
                 continue;
             }
             let course = self.courses.get(seen.id);

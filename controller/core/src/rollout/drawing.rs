@@ -35,8 +35,11 @@ impl Progress {
         devices: &[Seen<'_>],
         wanted: usize,
     ) -> BTreeSet<usize> {
+        // Who was admitted and is lost since stays so, without taking a place.
+        let stays =
+            |seen: &Seen<'_>| seen.is_lost && seen.is_own && self.admitted.contains(seen.id);
         let mut drawn: BTreeSet<usize> = (0..devices.len())
-            .filter(|at| self.is_in(&devices[*at]))
+            .filter(|at| self.is_in(&devices[*at]) || stays(&devices[*at]))
             .collect();
         let inside = drawn
             .iter()
@@ -46,7 +49,7 @@ impl Progress {
         let mut left = wanted.saturating_sub(inside);
         let (before, new): (Vec<usize>, Vec<usize>) = (0..devices.len())
             .filter(|at| !drawn.contains(at))
-            .filter(|at| devices[*at].selected.is_certain() && devices[*at].is_own)
+            .filter(|at| devices[*at].fills_a_step() && devices[*at].is_own)
             .partition(|at| self.admitted.contains(devices[*at].id));
         for mut candidates in [before, new] {
             // Lots are worth their cost only where not everybody comes in.

@@ -37,8 +37,8 @@ pub struct Seen<'a> {
     /// Whether the assignment decides about it in the end, and it can be moved: it is neither another's,
     /// nor barred, nor held, nor out of the reach of the pilot collection.
     pub is_own: bool,
-    /// Whether it is known to be another assignment's by now, or to have left Intune: it can prove nothing
-    /// any more, and takes nobody's place in a step.
+    /// Whether it is known to be another assignment's by now, to have left Intune, or to wait for what never
+    /// comes: it can prove nothing any more, and takes nobody's place in a step.
     pub is_lost: bool,
     /// Whether the assignment's own collection has it, or a rule that the site has yet to evaluate. Where an
     /// assignment takes devices out, there is no such collection, and it is never so.

@@ -318,7 +318,11 @@ fn seen<'e>(
         is_own: is_own(&verdict, index, authority)
             && engine.eligibility().judge(row).is_none()
             && !(signals.is_outside)(row, workload),
-        is_lost: is_anothers(&verdict, index) || inventory.enrolled.get(row) == Ternary::No,
+        // DeviceConfiguration waits for EndpointProtection, and comes no more where that cannot.
+        is_lost: is_anothers(&verdict, index)
+            || inventory.enrolled.get(row) == Ternary::No
+            || workload == Workload::DeviceConfiguration
+                && (signals.is_outside)(row, Workload::EndpointProtection),
         is_placed: authority == Authority::Intune && is_placed(engine, index, row, signals.rules),
         is_sent: (signals.is_sent)(row, workload, authority),
         has_arrived: is_there && is_evidence && (reports_it || !is_reported),

@@ -308,6 +308,20 @@ fn who_is_lost_makes_room_for_another() {
     assert_eq!(hand.at().0, 1);
 }
 
+/// Who waits for what never comes stays in, lest it is let in and out for ever.
+#[test]
+fn who_is_lost_on_the_way_stays_in_and_is_waited_for_no_more() {
+    let mut hand = Hand::new(3, staged(&[step(1, 0), step(3, 0)]));
+    assert_eq!(admitted(&hand.pass()), [0]);
+    hand.devices[0].is_sent = false;
+    hand.devices[0].is_lost = true;
+    assert_eq!(admitted(&hand.pass()), [0, 1]);
+    assert_eq!(admitted(&hand.pass()), [0, 1]);
+    hand.devices[1].arrive();
+    hand.pass();
+    assert_eq!(hand.at().0, 1);
+}
+
 /// What another spec's group lacks goes back; should it come again, it comes with its lot.
 #[test]
 fn who_left_the_group_with_a_commit_is_not_admitted_when_it_comes_again() {

@@ -1,7 +1,8 @@
 //! A rollout that hurts stops, and stays so until somebody says otherwise.
 
 use diarchy_core::rollout::Phase;
-use diarchy_simulator::{MishapKind, Truth};
+use diarchy_simulator::{MishapKind, Truth, Workload};
+use jiff::SignedDuration;
 
 use super::eras::{Era, Eras};
 use super::steps::{has_been, is_at_intune, of, rollout_of};
@@ -45,7 +46,7 @@ impl Check for Stops {
         };
         let begins = moment.site.is_held(one.workload, write.resource) != one.to_intune;
         let is_new = era.moved.insert(truth.device);
-        if begins && is_new && !is_at_intune(truth, one.workload) {
+        if begins && is_new && has_recovered(moment, truth, one.workload) {
             era.begun.insert(truth.device, moment.number);
         }
         // The pass that stops it moves nobody either.
@@ -59,6 +60,16 @@ impl Check for Stops {
             ));
         }
     }
+}
+
+/// Whether what befell the device at Intune before must be over: it has not been there for three days.
+fn has_recovered(moment: &Moment<'_>, truth: &Truth, workload: Workload) -> bool {
+    let span = SignedDuration::from_hours(72);
+    let passes = moment.history.passes[..=moment.number].iter().rev();
+    passes
+        .take_while(|pass| moment.pass.began.duration_since(pass.began) < span)
+        .filter_map(|pass| of(&pass.truths, truth.device))
+        .all(|truth| !is_at_intune(truth, workload))
 }
 
 /// The pass before, and the deeds since.
