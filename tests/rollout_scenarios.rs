@@ -98,7 +98,7 @@ fn a_rollout_that_hurts_goes_back_and_stays_back() {
     seen.shows(&[
         "updates: step 1 of 3: its devices move",
         "updates: step 1 of 3: rolled back: ",
-        "settings and versions already applied stay",
+        "authority goes back; settings, apps and versions already applied stay",
         "sent ",
         "nothing more happens before a person or a commit changes something",
     ]);
