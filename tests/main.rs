@@ -73,6 +73,7 @@ mod leaving;
 mod main_job;
 mod midway;
 mod next_pass;
+mod not_undone;
 #[path = "../controller/git/tests/remote/origin.rs"]
 #[allow(dead_code, reason = "used in part")]
 mod origin;

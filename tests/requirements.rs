@@ -168,6 +168,34 @@ fn nobody_moves_before_what_is_required_of_intune_is_ready() {
     site.control.grant_reading_intune_objects(true);
     running.wait_for("all of it again", is_converged);
     site.assert_clean();
+    assert_eq!(turns(&site), [true, false, true]);
+    let told = stdout(&beside(&site, &["history", "assignment/updates"]));
+    let of_ring = told.lines().filter(|line| line.contains(RING));
+    let of_ring: Vec<&str> = of_ring.collect();
+    assert_eq!(of_ring.len(), 3, "{told}");
+    assert!(
+        of_ring[1].contains("DeviceManagementConfiguration.Read.All"),
+        "{told}"
+    );
+}
+
+/// How what the assignment requires has turned, by the audit trail: whether it was ready from then on.
+fn turns(site: &Site) -> Vec<bool> {
+    let trail = stdout(&beside(site, &["history", "--trail"]));
+    let entries = trail
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let turned = entries.filter_map(|entry| {
+        let is_ready = match entry["event"].as_str().unwrap() {
+            "requirementMet" => true,
+            "requirementUnmet" => false,
+            _ => return None,
+        };
+        assert_eq!(entry["assignment"], "WorkloadAssignment/contoso/updates");
+        assert_eq!(entry["why"].is_string(), !is_ready, "{entry}");
+        Some(is_ready)
+    });
+    turned.collect()
 }
 
 #[test]

@@ -93,12 +93,39 @@ fn a_rollout_that_hurts_halts_at_its_first_step() {
 }
 
 #[test]
+fn an_error_that_intune_reports_after_the_move_is_a_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let mut up = diarchy();
+    up.current_dir(root())
+        .args(["up", "examples/rollouts/halts", "--working-tree"])
+        .args(["--simulate", "400", "--approve", "--until-converged"])
+        .args(["--mishap", "WindowsUpdatePolicies=30%:ComplianceError"])
+        .args(["--timeout", "2m", "--state"])
+        .arg(&state);
+    let output = up.output().unwrap();
+    let text = stderr(&output) + &stdout(&output);
+    assert!(text.contains("updates: step 1 of 3: halted: "), "{text}");
+    assert_eq!(output.status.code(), Some(1));
+    let mut get = diarchy();
+    get.args(["get", "assignments", "updates", "-o", "json", "--state"]);
+    let told = stdout(&get.arg(&state).output().unwrap());
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let one = told.as_array().map_or(&told, |all| &all[0]);
+    let failures = one["status"]["failures"].as_array().unwrap();
+    assert!(!failures.is_empty(), "{one:#}");
+    for failure in failures {
+        assert_eq!(failure["reason"], "ReportedError", "{failure}");
+    }
+}
+
+#[test]
 fn a_rollout_that_hurts_goes_back_and_stays_back() {
     let seen = watch("rolls-back");
     seen.shows(&[
         "updates: step 1 of 3: its devices move",
         "updates: step 1 of 3: rolled back: ",
-        "settings and versions already applied stay",
+        "authority goes back; settings, apps and versions already applied stay",
         "sent ",
         "nothing more happens before a person or a commit changes something",
     ]);

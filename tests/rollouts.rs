@@ -168,3 +168,47 @@ fn people_promote_abort_and_retry() {
     tenant.wait_for_condition("Converged", "fleet/contoso");
     site.assert_clean();
 }
+
+#[test]
+fn what_was_rolled_back_stays_so_when_what_was_remembered_of_it_is_lost() {
+    let site = Site::open();
+    let tenant = Tenant::of(with_definitions(), &site);
+    let deployment = Deployment::of(with_definitions(), &[&tenant]);
+    let first = deployment.start("first");
+    let rollout = "{ steps: [ { devices: 50%, soak: 2000h } ], onFailure: Rollback }";
+    apply(&tenant, &[("others", rollout)]);
+    tenant.approve();
+    in_phase(&tenant, "updates", "Soaking");
+    says(&tenant, &["abort", "updates"]);
+    let what = "its devices to go back";
+    let back = tenant.wait_for(what, "workloadassignment", "updates", |one| {
+        let status = &one["status"];
+        status["rollout"]["phase"] == "RolledBack" && status["devices"]["assigned"] == 0
+    });
+    let rejected = &back["status"]["rejectedSpec"];
+    assert!(rejected.is_string(), "{back:#}");
+    first.stop();
+
+    let mut delete = tenant.kubectl();
+    ok(delete.args(["delete", "fleetrecords", "--all"]));
+    let members = site.members();
+    let _second = deployment.start("second");
+    for pass in ["once", "twice"] {
+        let requested = format!("diarchy.dev/requestedAt={pass}");
+        let mut annotate = tenant.kubectl();
+        ok(annotate.args(["annotate", "--overwrite", "fleet/contoso", &requested]));
+        tenant.wait_for("another pass", "fleet", "contoso", |fleet| {
+            fleet["status"]["lastHandledReconcileAt"] == pass
+        });
+        let still = in_phase(&tenant, "updates", "RolledBack");
+        assert_eq!(still["status"]["rejectedSpec"], *rejected);
+        assert_eq!(condition(&still, "Ready")["reason"], "RolledBack");
+    }
+    assert_eq!(site.members(), members, "somebody was moved");
+    // A person gets it on, as ever.
+    says(&tenant, &["retry", "updates"]);
+    tenant.wait_for("a plan that waits", "fleet", "contoso", |fleet| {
+        fleet["status"]["waitingPlan"]["reason"] == "NoBaseline"
+    });
+    site.assert_clean();
+}

@@ -183,7 +183,7 @@ pub struct AssignmentDevices {
     pub offline: u32,
     /// Those assigned and online that have not reported yet.
     pub pending: u32,
-    /// Those that took too long, or do worse than before their move.
+    /// Those that took too long, do worse than before their move, or are reported with a new error.
     pub failed: u32,
     /// Those that neither join nor leave because something about them is not known.
     pub held: u32,
@@ -237,7 +237,7 @@ pub struct DeviceFailure {
     /// Its name, or its id if it has none.
     #[schemars(length(max = 256))]
     pub device: String,
-    /// Why, such as `ProgressDeadlineExceeded`.
+    /// Why: `ProgressDeadlineExceeded`, `ClientUnhealthy`, `NotCompliant` or `ReportedError`.
     #[schemars(length(max = 64))]
     pub reason: String,
     /// Since when.

@@ -17,6 +17,8 @@ use crate::workload::{Authority, Workload};
 pub const MOST_REVISIONS: usize = 10;
 /// The most steps that are kept of an assignment.
 pub const MOST_STEPS: usize = 50;
+/// The most turns of what it requires that are kept of an assignment.
+pub const MOST_REQUIREMENTS: usize = 50;
 /// The most records that are kept of a device.
 pub const MOST_RECORDS: usize = 16;
 /// The most devices that are kept: those of which something was noted last.
@@ -42,6 +44,9 @@ pub struct AssignmentHistory {
     pub revisions: Vec<RevisionRecord>,
     /// What its rollout has done.
     pub steps: Vec<StepRecord>,
+    /// What it requires and has come to be ready, or is so no more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub requirements: Vec<RequirementRecord>,
 }
 
 /// What one revision has moved for an assignment.
@@ -81,6 +86,21 @@ pub struct StepRecord {
     /// Why it has stopped.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub why: Option<String>,
+}
+
+/// How something turned that an assignment requires.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RequirementRecord {
+    /// When.
+    pub at: Timestamp,
+    /// The revision in force.
+    pub revision: String,
+    /// What is required.
+    pub what: String,
+    /// Why it is ready no more; none where it has come to be ready.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unmet: Option<String>,
 }
 
 /// What has happened lately to one device, the oldest first.
@@ -166,6 +186,12 @@ impl History {
         push(&mut of.steps, record, MOST_STEPS);
     }
 
+    /// Notes how something turned that an assignment requires.
+    pub fn note_requirement(&mut self, assignment: &str, record: RequirementRecord) {
+        let of = self.assignments.entry(assignment.to_owned()).or_default();
+        push(&mut of.requirements, record, MOST_REQUIREMENTS);
+    }
+
     fn count_asked(&mut self, because: &str, to: Authority, record: &DeviceRecord) {
         let of = self.assignments.entry(because.to_owned()).or_default();
         let is_same = |last: &RevisionRecord| last.revision == record.revision;
@@ -215,7 +241,10 @@ impl History {
         });
         trim(&mut self.assignments, MOST_ASSIGNMENTS, |one| {
             let moved = one.revisions.last().map(|record| record.until);
-            moved.max(one.steps.last().map(|record| record.at))
+            let turned = one.requirements.last().map(|record| record.at);
+            moved
+                .max(one.steps.last().map(|record| record.at))
+                .max(turned)
         });
     }
 
@@ -368,6 +397,13 @@ mod tests {
                 why: None,
             };
             history.note_step("WorkloadAssignment/contoso/apps", step);
+            let turned = RequirementRecord {
+                at: at(minute),
+                revision: format!("r{minute}"),
+                what: "\"the helpdesk knows\"".to_owned(),
+                unmet: None,
+            };
+            history.note_requirement("WorkloadAssignment/contoso/apps", turned);
         }
         let of = &history.assignments["WorkloadAssignment/contoso/apps"];
         assert_eq!(
@@ -376,6 +412,8 @@ mod tests {
         );
         assert_eq!(of.revisions.last().unwrap().revision, "r99");
         assert_eq!(of.steps[0].revision, "r50");
+        assert_eq!(of.requirements.len(), MOST_REQUIREMENTS);
+        assert_eq!(of.requirements.last().unwrap().revision, "r99");
         assert_eq!(history.devices["d0"].records.len(), MOST_RECORDS);
         for device in 0..MOST_DEVICES {
             let minute = i64::try_from(device).unwrap() + 200;

@@ -22,7 +22,7 @@ use diarchy_core::engine::{Engine, Kept, StayReason, Verdict};
 use diarchy_core::obstacle::{Obstacle, WayOn};
 use diarchy_core::plan::{AssignmentState, Plan, PlanDocument, PlanSummary};
 use diarchy_core::requirement::{
-    Found, IntuneObject, IntuneType, Known, Lack, Requires, Target, attestation_digest,
+    Found, IntuneObject, IntuneType, Known, Lack, Ready, Requires, Target, attestation_digest,
 };
 use diarchy_core::resource::ObjectName;
 use diarchy_core::rollout::{
@@ -269,6 +269,61 @@ fn what_is_not_ready_moves_nobody_keeps_who_was_moved_and_says_so() {
     let line = &PlanSummary::new(&plan, &engine, &tally).assignments[0];
     assert_eq!(line.state, AssignmentState::WaitsForRequires);
     assert_eq!(line.unmet.len(), 2);
+}
+
+/// What turns at a look at `desired`, each with what it lacks then; and what is ready from then on.
+fn turned(desired: &Desired, facts: &Facts, ready: &mut Ready) -> Vec<(String, Option<Lack>)> {
+    let judged = facts.judge(desired);
+    let (turned, now) = judged.readiness(ready);
+    let told = turned.into_iter().map(|one| {
+        assert_eq!(*one.assignment, name());
+        (one.what, one.unmet.map(|unmet| unmet.lack.clone()))
+    });
+    let told = told.collect();
+    *ready = now;
+    told
+}
+
+#[test]
+fn what_comes_to_be_ready_or_is_so_no_more_turns_once() {
+    let all = requiring(&half_way(), &[ring(), Requires::Attested(TEXT.to_owned())]);
+    let object = object("windowsUpdateForBusinessConfiguration");
+    let what = ring().to_string();
+    let there = || Found::There {
+        of: Some("windowsUpdateForBusinessConfiguration".to_owned()),
+        targets: vec![Target::AllDevices],
+    };
+    let why = || "Graph did not answer".to_owned();
+    let unread = || Found::Unread {
+        why: why(),
+        needs: None,
+    };
+    let mut ready = Ready::new();
+    for (found, lack) in [
+        // Nothing was ready before.
+        (Found::Missing, None),
+        (there(), Some(None)),
+        // What is not known to be ready keeps everybody from moving as well.
+        (unread(), Some(Some(Lack::Unread { why: why() }))),
+        // Why it is not ready may change: it was not ready before.
+        (Found::Missing, None),
+        (there(), Some(None)),
+    ] {
+        let facts = Facts::of(object.clone(), found);
+        let expected: Vec<_> = lack.map(|lack| (what.clone(), lack)).into_iter().collect();
+        assert_eq!(turned(&all, &facts, &mut ready), expected);
+        assert_eq!(turned(&all, &facts, &mut ready), []);
+    }
+
+    // What cannot be read for a while is as it was.
+    let facts = Facts::of(object, there());
+    let mut wrong = requiring(&half_way(), &[]);
+    wrong.assignments[0].force = Force::Frozen(FrozenBy::Invalid);
+    assert_eq!(turned(&wrong, &facts, &mut ready), []);
+    assert_eq!(turned(&all, &facts, &mut ready), []);
+    // What is required no more is forgotten without a word.
+    assert_eq!(turned(&requiring(&half_way(), &[]), &facts, &mut ready), []);
+    assert_eq!(ready, Ready::new());
 }
 
 #[test]

@@ -158,6 +158,22 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         why: Option<String>,
     },
+    /// Something that an assignment requires has come to be ready.
+    RequirementMet {
+        /// The assignment.
+        assignment: String,
+        /// What it requires.
+        what: String,
+    },
+    /// Something that an assignment requires is ready no more, or not known to be.
+    RequirementUnmet {
+        /// The assignment.
+        assignment: String,
+        /// What it requires.
+        what: String,
+        /// Why.
+        why: String,
+    },
     /// A person has attested what no service tells.
     Attested {
         /// The assignment that requires it.

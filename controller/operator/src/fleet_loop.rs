@@ -15,7 +15,7 @@ use crate::error::OperatorError;
 use crate::record::Recorder;
 use crate::report::FleetReport;
 use crate::revert::{self, Existing};
-use crate::rollouts::Outlook;
+use crate::rollouts::{self, Outlook};
 
 /// What the passes over all fleets share.
 pub struct Ground<'a, P> {
@@ -80,6 +80,8 @@ impl FleetLoop {
         } = ground.plane.load(name).await?;
         let before = memory.clone();
         revert::note(&fleet.desired, existing, &mut memory);
+        let (said, now) = (&existing.said, ground.clock.now());
+        rollouts::restore(&fleet.desired, &statuses, said, &mut memory, now);
         if memory != before {
             ground.plane.remember(name, &memory).await?;
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diarchy_core::history::{DeviceEvent, DeviceRecord, History, StepRecord};
+use diarchy_core::history::{DeviceEvent, DeviceRecord, History, RequirementRecord, StepRecord};
 use diarchy_core::inventory::Inventory;
 use diarchy_core::workload::Workload;
 
@@ -33,6 +33,9 @@ pub fn keep(history: &mut History, inventory: &Inventory, entries: &[Entry]) {
     for entry in entries {
         if let Some((assignment, record)) = of_rollout(entry) {
             history.note_step(assignment, record);
+        }
+        if let Some((assignment, record)) = of_requirement(entry) {
+            history.note_requirement(assignment, record);
         }
     }
     history.trim();
@@ -89,6 +92,25 @@ fn of_device(event: &Event) -> Option<(&str, Workload, DeviceEvent)> {
         _ => return None,
     };
     Some((device, workload, event))
+}
+
+fn of_requirement(entry: &Entry) -> Option<(&str, RequirementRecord)> {
+    let (assignment, what, unmet) = match &entry.event {
+        Event::RequirementMet { assignment, what } => (assignment, what, None),
+        Event::RequirementUnmet {
+            assignment,
+            what,
+            why,
+        } => (assignment, what, Some(why.clone())),
+        _ => return None,
+    };
+    let record = RequirementRecord {
+        at: entry.at,
+        revision: entry.revision.clone(),
+        what: what.clone(),
+        unmet,
+    };
+    Some((assignment, record))
 }
 
 fn of_rollout(entry: &Entry) -> Option<(&str, StepRecord)> {

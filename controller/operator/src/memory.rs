@@ -8,6 +8,7 @@ use diarchy_core::drift::Drifts;
 use diarchy_core::history::History;
 use diarchy_core::identity::Identities;
 use diarchy_core::inventory::Device;
+use diarchy_core::requirement::Ready;
 use diarchy_core::resource::ObjectName;
 use diarchy_core::rollout::{Progress, Rollouts};
 use diarchy_core::workload::{Authority, Workload};
@@ -41,6 +42,9 @@ pub struct FleetMemory {
     /// By digest, what people are asked to attest, and have attested.
     #[serde(default)]
     pub attestations: BTreeMap<Digest, Attestation>,
+    /// What was ready when it was last looked at of that which assignments require.
+    #[serde(default)]
+    pub ready: Ready,
     /// By id, approvals that were taken and may be met again until they expire.
     #[serde(default)]
     pub spent: BTreeMap<String, Timestamp>,

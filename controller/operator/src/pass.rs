@@ -81,6 +81,7 @@ impl<P: ControlPlane> FleetPass<'_, P> {
         let said = self.outlook.said;
         let desired =
             requirements::judge(self.desired, found, self.uids, said, &memory, &|_| false);
+        requirements::note(&desired, &mut memory, &mut people);
         let judged = FleetPass {
             desired: &desired,
             ..*self

@@ -106,8 +106,26 @@ pub fn attest(
     memory.attestations = asked;
 }
 
+/// Notes what has come to be ready of that which `desired` requires, and what is so no more, once each.
+pub fn note(desired: &Desired, memory: &mut FleetMemory, people: &mut People<'_>) {
+    let (turned, ready) = desired.readiness(&memory.ready);
+    for one in turned {
+        let assignment = one.assignment.as_assignment();
+        let what = one.what;
+        people.note(match one.unmet {
+            None => Event::RequirementMet { assignment, what },
+            Some(unmet) => Event::RequirementUnmet {
+                assignment,
+                what,
+                why: unmet.to_string(),
+            },
+        });
+    }
+    memory.ready = ready;
+}
+
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use diarchy_core::desired::{Assignment, Guardrails, Mode, OnDelete};
     use diarchy_core::requirement::{Requires, attestation_digest};
     use diarchy_core::workload::{Authority, Workload};
@@ -124,7 +142,8 @@ mod tests {
         ObjectName::new("contoso", "updates")
     }
 
-    fn desired(texts: &[&str]) -> Desired {
+    /// A fleet of one assignment that requires these to be attested.
+    pub(crate) fn desired(texts: &[&str]) -> Desired {
         let requires = texts.iter();
         let requires: Vec<Requires> = requires
             .map(|text| Requires::Attested((*text).to_owned()))
@@ -156,14 +175,12 @@ mod tests {
         }
     }
 
-    /// One pass at `now` in which these were approved: what is noted, and whether it is in force then.
-    fn pass(
-        desired: &Desired,
-        memory: &mut FleetMemory,
-        (approvals, now): (&[GivenApproval], Timestamp),
-    ) -> (Vec<Event>, bool) {
-        let uids = BTreeMap::from([(name(), "u1".to_owned())]);
-        let mut people = People {
+    fn people<'a>(
+        desired: &'a Desired,
+        approvals: &'a [GivenApproval],
+        now: Timestamp,
+    ) -> People<'a> {
+        People {
             fleet: &desired.fleet,
             revision: Revision {
                 key: "r1",
@@ -174,7 +191,17 @@ mod tests {
             approves: false,
             now,
             notes: Notes::default(),
-        };
+        }
+    }
+
+    /// One pass at `now` in which these were approved: what is noted, and whether it is in force then.
+    fn pass(
+        desired: &Desired,
+        memory: &mut FleetMemory,
+        (approvals, now): (&[GivenApproval], Timestamp),
+    ) -> (Vec<Event>, bool) {
+        let uids = BTreeMap::from([(name(), "u1".to_owned())]);
+        let mut people = people(desired, approvals, now);
         attest(desired, &uids, memory, &mut people);
         let entries = people.notes.entries.into_iter();
         let events = entries.map(|entry| entry.event).collect();
@@ -238,6 +265,41 @@ mod tests {
         pass(&desired(&["another"]), &mut memory, (&[], later));
         assert!(!memory.has_attested(&digest));
         assert!(!pass(&git, &mut memory, (&[], later)).1);
+    }
+
+    #[test]
+    fn what_turns_is_noted_once_and_not_again_after_a_restart() {
+        let digest = attestation_digest(&name(), "u1", TEXT);
+        let (mut memory, git) = (FleetMemory::default(), desired(&[TEXT]));
+        let look = |memory: &mut FleetMemory, is_attested: bool| -> Vec<Event> {
+            let uids = BTreeMap::from([(name(), "u1".to_owned())]);
+            let is_attested = |_: &Digest| is_attested;
+            let none = BTreeMap::new();
+            let judged = judge(&git, &none, &uids, &Said::new(), memory, &is_attested);
+            let mut people = people(&git, &[], NOW);
+            note(&judged, memory, &mut people);
+            let entries = people.notes.entries.into_iter();
+            entries.map(|entry| entry.event).collect()
+        };
+        let assignment = || name().as_assignment();
+        let what = || format!("\"{TEXT}\"");
+        assert_eq!(look(&mut memory, false), []);
+        let met = Event::RequirementMet {
+            assignment: assignment(),
+            what: what(),
+        };
+        assert_eq!(look(&mut memory, true), [met]);
+        assert_eq!(look(&mut memory, true), []);
+        let text = serde_json::to_string(&memory).unwrap();
+        let mut memory: FleetMemory = serde_json::from_str(&text).unwrap();
+        assert_eq!(look(&mut memory, true), []);
+        let unmet = Event::RequirementUnmet {
+            assignment: assignment(),
+            what: what(),
+            why: format!("nobody has attested \"{TEXT}\": it waits for an approval of {digest}"),
+        };
+        assert_eq!(look(&mut memory, false), [unmet]);
+        assert_eq!(look(&mut memory, false), []);
     }
 
     #[test]

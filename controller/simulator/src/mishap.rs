@@ -26,6 +26,10 @@ pub struct Mishap {
 pub enum MishapKind {
     /// Intune judges it noncompliant. Not to be seen while Configuration Manager judges its compliance.
     NotCompliant,
+    /// Intune cannot evaluate its compliance policies, and reports an error. Seen as [`NotCompliant`] is.
+    ///
+    /// [`NotCompliant`]: Self::NotCompliant
+    ComplianceError,
     /// Its Configuration Manager client fails its check of itself, as both services get to know.
     ClientUnhealthy,
     /// It moves and goes on syncing, but reports that the workload is where it was.
@@ -33,13 +37,28 @@ pub enum MishapKind {
 }
 
 impl MishapKind {
-    /// All three.
-    pub const ALL: [Self; 3] = [Self::NotCompliant, Self::ClientUnhealthy, Self::Silent];
+    /// Each of them.
+    pub const ALL: [Self; 4] = [
+        Self::NotCompliant,
+        Self::ComplianceError,
+        Self::ClientUnhealthy,
+        Self::Silent,
+    ];
+
+    /// Whether nobody sees it while Configuration Manager judges compliance.
+    #[must_use]
+    pub const fn is_in_a_verdict(self) -> bool {
+        match self {
+            Self::NotCompliant | Self::ComplianceError => true,
+            Self::ClientUnhealthy | Self::Silent => false,
+        }
+    }
 
     /// The question that decides who has drawn it.
     fn question(self) -> &'static str {
         match self {
             Self::NotCompliant => "mishap: not compliant",
+            Self::ComplianceError => "mishap: compliance error",
             Self::ClientUnhealthy => "mishap: client unhealthy",
             Self::Silent => "mishap: silent",
         }
@@ -175,6 +194,7 @@ mod tests {
         for text in [
             "WindowsUpdatePolicies=10%:NotCompliant",
             "ClientApps=2.5%:Silent",
+            "ClientApps=5%:ComplianceError",
             "DeviceConfiguration=100%:ClientUnhealthy",
             "OfficeClickToRun=0.1%:Silent",
         ] {
@@ -198,7 +218,9 @@ mod tests {
         }
         for kind in ["", "silent", "Silent:Silent"] {
             let text = format!("ClientApps=5%:{kind}");
-            assert!(says(&text).ends_with("NotCompliant, ClientUnhealthy, Silent"));
+            assert!(
+                says(&text).ends_with("NotCompliant, ComplianceError, ClientUnhealthy, Silent")
+            );
         }
     }
 

@@ -138,9 +138,9 @@ pub struct Simulation {
     pub unprepared: bool,
     /// Let a share of the devices fare badly once Intune has a workload of theirs; may be repeated
     ///
-    /// KIND is `NotCompliant` (the default: Intune judges them so), `ClientUnhealthy`, or `Silent`: they
-    /// go on reporting that nothing has moved. Such as `WindowsUpdatePolicies=10%`, or
-    /// `ClientApps=2.5%:Silent`.
+    /// KIND is `NotCompliant` (the default: Intune judges them so), `ComplianceError` (Intune cannot
+    /// judge them), `ClientUnhealthy`, or `Silent`: they go on reporting that nothing has moved. Such as
+    /// `WindowsUpdatePolicies=10%`, or `ClientApps=2.5%:Silent`.
     #[arg(
         long = "mishap",
         value_name = "WORKLOAD=SHARE[:KIND]",

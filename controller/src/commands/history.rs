@@ -1,6 +1,9 @@
 //! `diarchy history`
 
-use diarchy_core::history::{AssignmentHistory, DeviceEvent, DeviceHistory, History};
+use diarchy_core::history::{
+    AssignmentHistory, DeviceEvent, DeviceHistory, History, RequirementRecord, RevisionRecord,
+    StepRecord,
+};
 use diarchy_core::resource::Kind;
 use diarchy_operator::store::Store;
 
@@ -132,37 +135,49 @@ fn print(history: &History, subject: &Subject<'_>) -> Result<(), Failure> {
 
 fn print_assignment(name: &str, of: &AssignmentHistory) -> Result<(), Failure> {
     show::line(&show::styled(show::HEADING, show::printable(name)))?;
-    if !of.revisions.is_empty() {
-        let mut table = Table::new(&[
-            "FIRST",
-            "LAST",
-            "TO INTUNE",
-            "TO CONFIGMGR",
-            "ARRIVED",
-            "REVISION",
-        ]);
-        for one in &of.revisions {
-            table.row([
-                show::moment(one.since).into(),
-                show::moment(one.until).into(),
-                one.to_intune.into(),
-                one.to_configuration_manager.into(),
-                one.observed.into(),
-                one.revision.clone().into(),
-            ]);
+    let tables = [
+        (!of.revisions.is_empty()).then(|| revisions(&of.revisions)),
+        (!of.steps.is_empty()).then(|| steps(&of.steps)),
+        (!of.requirements.is_empty()).then(|| requirements(&of.requirements)),
+    ];
+    for (at, table) in tables.iter().flatten().enumerate() {
+        if at > 0 {
+            show::line("")?;
         }
-        show::table(&table)?;
+        show::table(table)?;
     }
-    if of.steps.is_empty() {
-        return Ok(());
+    Ok(())
+}
+
+/// What each revision has moved.
+fn revisions(records: &[RevisionRecord]) -> Table {
+    let mut table = Table::new(&[
+        "FIRST",
+        "LAST",
+        "TO INTUNE",
+        "TO CONFIGMGR",
+        "ARRIVED",
+        "REVISION",
+    ]);
+    for one in records {
+        table.row([
+            show::moment(one.since).into(),
+            show::moment(one.until).into(),
+            one.to_intune.into(),
+            one.to_configuration_manager.into(),
+            one.observed.into(),
+            one.revision.clone().into(),
+        ]);
     }
-    if !of.revisions.is_empty() {
-        show::line("")?;
-    }
+    table
+}
+
+/// What the rollout has done.
+fn steps(records: &[StepRecord]) -> Table {
     let mut table = Table::new(&[
         "TIME", "STEP", "PHASE", "ONLINE", "ARRIVED", "FAILED", "OFFLINE", "WHY",
     ]);
-    for one in &of.steps {
+    for one in records {
         table.row([
             show::moment(one.at).into(),
             format!("{}/{}", one.step, one.of).into(),
@@ -174,7 +189,22 @@ fn print_assignment(name: &str, of: &AssignmentHistory) -> Result<(), Failure> {
             one.why.clone().unwrap_or_default().into(),
         ]);
     }
-    Ok(show::table(&table)?)
+    table
+}
+
+/// How what is required has turned.
+fn requirements(records: &[RequirementRecord]) -> Table {
+    let mut table = Table::new(&["TIME", "REQUIRES", "READY", "WHY NOT"]);
+    for one in records {
+        let ready = if one.unmet.is_none() { "yes" } else { "no" };
+        table.row([
+            show::moment(one.at).into(),
+            one.what.clone().into(),
+            ready.into(),
+            one.unmet.clone().unwrap_or_default().into(),
+        ]);
+    }
+    table
 }
 
 fn print_device(id: &str, device: &DeviceHistory) -> Result<(), Failure> {

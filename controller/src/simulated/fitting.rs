@@ -7,7 +7,7 @@ use diarchy_core::requirement::{IntuneObject, Requires};
 use diarchy_core::workload::{Slider, Workload};
 use diarchy_fleet::inventory::Wanted;
 use diarchy_git::LoadedFleet;
-use diarchy_simulator::{IntuneTarget, Limits, Mishap, MishapKind, Setup, SliderSetup};
+use diarchy_simulator::{IntuneTarget, Limits, Mishap, Setup, SliderSetup};
 
 use super::World;
 
@@ -87,7 +87,7 @@ pub fn unseen(setup: &Setup) -> Vec<(Mishap, &'static str)> {
         if !stands_at(mishap.workload, Slider::PilotIntune) {
             return Some("the slider of its workload does not stand at Pilot Intune");
         }
-        let is_unjudged = mishap.what == MishapKind::NotCompliant
+        let is_unjudged = mishap.what.is_in_a_verdict()
             && stands_at(Workload::CompliancePolicies, Slider::ConfigurationManager);
         is_unjudged
             .then_some("Configuration Manager has CompliancePolicies, so that Intune judges nobody")

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::fact::Fact;
 use crate::inventory::column::{Flag, SetColumn, TextColumn, TimeColumn, WordColumn};
-use crate::inventory::{Device, Holder, Mdm};
+use crate::inventory::{Device, Holder, Mdm, ReportedError};
 use crate::selector::{SetKey, TextKey, TimeKey, fold};
 use crate::workload::Workload;
 
@@ -41,6 +41,7 @@ pub struct Inventory {
     resource_ids: Vec<Option<u32>>,
     assigned: Vec<WordColumn<Vec<Holder>>>,
     observed: Vec<Flag>,
+    reported_errors: WordColumn<ReportedError>,
 }
 
 /// Two devices with one id.
@@ -171,6 +172,7 @@ impl Inventory {
                 .into_iter()
                 .map(|w| Flag::new(rows, devices.iter().map(move |d| observed(d, w))))
                 .collect(),
+            reported_errors: WordColumn::new(devices.iter().map(|d| d.reported_error)),
         }
     }
 
@@ -251,6 +253,12 @@ impl Inventory {
     #[must_use]
     pub fn observed(&self, workload: Workload) -> &Flag {
         &self.observed[workload.index()]
+    }
+
+    /// What Intune reports of the device as gone wrong.
+    #[must_use]
+    pub fn reported_error(&self, row: usize) -> Fact<ReportedError> {
+        self.reported_errors.get(row).map(|error| *error)
     }
 }
 

@@ -85,6 +85,8 @@ device! {
     client_health: ClientHealth,
     /// What its compliance was last judged to be.
     compliance: Compliance,
+    /// What Intune reports of it as gone wrong.
+    reported_error: ReportedError,
     /// When it enrolled in Intune.
     enrolled_at: Timestamp,
     /// When it last talked to Intune.
@@ -205,6 +207,16 @@ words! {
         ConfigurationManager,
         /// Nobody has judged it.
         Unknown,
+    }
+}
+
+words! {
+    /// What Intune reports of a device as gone wrong.
+    ReportedError {
+        /// Its compliance policies could not be evaluated.
+        ComplianceError,
+        /// Its compliance policies contradict each other.
+        ComplianceConflict,
     }
 }
 

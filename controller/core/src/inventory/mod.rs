@@ -9,6 +9,6 @@ pub use column::{Cell, Flag, SetColumn, TextColumn, TimeColumn, WordColumn};
 pub use columns::{DuplicateId, Inventory, NotOneDevice};
 pub use device::{
     ClientHealth, Compliance, Device, Holder, IntuneRecord, InvalidHolder, JoinType, Mdm,
-    SiteRecord,
+    ReportedError, SiteRecord,
 };
 pub use ndjson::{LineProblem, read, write};

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::desired::{Assignment, AssignmentIndex, Force, FrozenBy, Mode};
+use crate::desired::{Assignment, AssignmentIndex, Force, FrozenBy, Mode, OnFailure};
 use crate::digest::Digest;
 use crate::engine::Engine;
 use crate::guardrail::Judgement;
 use crate::plan::Plan;
 use crate::requirement::Unmet;
 use crate::resource::ObjectName;
+use crate::rollout;
 use crate::tally::Tally;
 use crate::workload::{Authority, Slider, Workload};
 
@@ -109,6 +110,9 @@ pub struct AssignmentLine {
     pub blocked: usize,
     /// Of those, devices of which something is not known.
     pub held: usize,
+    /// What its rollout does when it fails, where it would move anybody to who shall have authority.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
     /// What of what it requires is not ready, or not known to be.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unmet: Vec<Unmet>,
@@ -221,6 +225,17 @@ impl PlanSummary {
     pub fn changes_nothing(&self) -> bool {
         self.joining + self.leaving + self.enrolling() == 0
     }
+
+    /// What going back would undo of what rollouts would move, and what it would not, in a sentence.
+    #[must_use]
+    pub fn undone(&self) -> Option<String> {
+        let rollouts: Vec<_> = self
+            .assignments
+            .iter()
+            .filter_map(|line| Some((line.name.as_str(), line.on_failure?)))
+            .collect();
+        rollout::foretold(&rollouts)
+    }
 }
 
 fn of_workload(
@@ -261,10 +276,20 @@ fn of_assignments(plan: &Plan, engine: &Engine<'_>, tally: &Tally) -> Vec<Assign
                 moving: plan.count_because(engine, AssignmentIndex(at)),
                 blocked: counts.blocked,
                 held: counts.held,
+                on_failure: on_failure(plan, assignment, AssignmentIndex(at)),
                 unmet: assignment.unmet.clone(),
             }
         })
         .collect()
+}
+
+/// What the rollout of the assignment does when it fails. Who only leaves by it is not moved by the
+/// rollout, and would not go back with it.
+fn on_failure(plan: &Plan, assignment: &Assignment, index: AssignmentIndex) -> Option<OnFailure> {
+    let rollout = assignment.rollout.as_ref()?;
+    let mut changes = plan.changes.iter();
+    let moves = changes.any(|change| change.because == index && change.to == assignment.authority);
+    (moves && !rollout.steps.is_empty()).then_some(rollout.on_failure)
 }
 
 fn state(engine: &Engine<'_>, assignment: &Assignment, watched: usize) -> AssignmentState {

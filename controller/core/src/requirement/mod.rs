@@ -8,9 +8,11 @@
 //! [`assemble`]: crate::desired::assemble
 
 mod lack;
+mod readiness;
 mod types;
 
 pub use lack::{Lack, Unmet};
+pub use readiness::{Ready, Turned};
 pub use types::{IntuneCollection, IntuneType};
 
 use std::collections::BTreeMap;

@@ -48,6 +48,8 @@ pub enum FailureReason {
     ClientUnhealthy,
     /// It met its compliance policies before its move, and does not.
     NotCompliant,
+    /// Intune reports an error of it that was not there before its move.
+    ReportedError,
 }
 
 impl FailureReason {
@@ -58,6 +60,7 @@ impl FailureReason {
             Self::ProgressDeadlineExceeded => "ProgressDeadlineExceeded",
             Self::ClientUnhealthy => "ClientUnhealthy",
             Self::NotCompliant => "NotCompliant",
+            Self::ReportedError => "ReportedError",
         }
     }
 }
@@ -67,6 +70,7 @@ impl From<Worse> for FailureReason {
         match worse {
             Worse::Client => Self::ClientUnhealthy,
             Worse::Compliance => Self::NotCompliant,
+            Worse::Error => Self::ReportedError,
         }
     }
 }

@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use crate::inventory::{ClientHealth, Compliance};
+use crate::fact::Fact;
+use crate::inventory::{ClientHealth, Compliance, ReportedError};
 
 /// How well a device does, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -15,6 +16,9 @@ pub struct Health {
     /// What its compliance was last judged to be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compliance: Option<Compliance>,
+    /// What was reported of it as gone wrong.
+    #[serde(default, skip_serializing_if = "Fact::is_unread")]
+    pub error: Fact<ReportedError>,
 }
 
 /// In what a device does worse than before.
@@ -24,6 +28,8 @@ pub enum Worse {
     Client,
     /// It met its policies, or had some days left, and does no more.
     Compliance,
+    /// An error is reported that was not reported before.
+    Error,
 }
 
 impl Health {
@@ -39,9 +45,12 @@ impl Health {
             return Some(Worse::Client);
         }
         let compared = rank(self.compliance).zip(rank(before.compliance));
-        compared
-            .is_some_and(|(now, before)| now.cmp(&before) == Ordering::Less)
-            .then_some(Worse::Compliance)
+        if compared.is_some_and(|(now, before)| now.cmp(&before) == Ordering::Less) {
+            return Some(Worse::Compliance);
+        }
+        let is_new =
+            self.error.known().is_some() && !before.error.is_unread() && self.error != before.error;
+        is_new.then_some(Worse::Error)
     }
 }
 
@@ -62,6 +71,7 @@ mod tests {
         Health {
             client: Some(client),
             compliance: Some(compliance),
+            error: Fact::Absent,
         }
     }
 
@@ -85,5 +95,36 @@ mod tests {
         let now = health(Unhealthy, NonCompliant);
         assert_eq!(now.is_worse_than(ill), None);
         assert_eq!(well.is_worse_than(Health::default()), None);
+    }
+
+    #[test]
+    fn an_error_counts_where_it_is_known_not_to_have_been_there_before() {
+        use ReportedError::{ComplianceConflict, ComplianceError};
+        let errors = [
+            Fact::Unread,
+            Fact::Absent,
+            Fact::Known(ComplianceError),
+            Fact::Known(ComplianceConflict),
+        ];
+        // Who judges compliance changes with the move itself, and says nothing about an error.
+        for compliance in Compliance::ALL {
+            let healthy = |error, compliance| Health {
+                error,
+                ..health(ClientHealth::Healthy, compliance)
+            };
+            for (before, now) in errors.iter().flat_map(|one| errors.map(|now| (*one, now))) {
+                let is_new = match (before, now) {
+                    (Fact::Absent, Fact::Known(_)) => true,
+                    (Fact::Known(before), Fact::Known(now)) => before != now,
+                    (Fact::Unread, _) | (_, Fact::Unread | Fact::Absent) => false,
+                };
+                let (now, before) = (
+                    healthy(now, Compliance::Unknown),
+                    healthy(before, *compliance),
+                );
+                let worse = is_new.then_some(Worse::Error);
+                assert_eq!(now.is_worse_than(before), worse, "{before:?} {now:?}");
+            }
+        }
     }
 }

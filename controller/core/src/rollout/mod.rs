@@ -10,6 +10,8 @@ mod course;
 mod drawing;
 mod health;
 mod progress;
+mod restored;
+mod rollback;
 mod spec;
 mod survey;
 
@@ -18,6 +20,8 @@ pub use course::{Course, Failure, FailureReason, Look};
 pub use drawing::lot;
 pub use health::Health;
 pub use progress::{Act, Counts, Heeded, Phase, Progress, Stage, StopReason};
+pub use restored::Rejected;
+pub use rollback::{foretold, rolled_back};
 pub use spec::{spec_digest, step_digest};
 pub use survey::{Moves, Rollouts, Signals, Survey, only_goes_back, survey};
 

@@ -111,6 +111,8 @@ pub enum StopReason {
     },
     /// A person stopped it.
     Aborted,
+    /// Its status says that it has stopped, and what was remembered of it is lost.
+    Forgotten,
 }
 
 impl fmt::Display for StopReason {
@@ -123,6 +125,7 @@ impl fmt::Display for StopReason {
                 )
             }
             Self::Aborted => f.write_str("a person aborted it"),
+            Self::Forgotten => f.write_str("why is not remembered any more"),
         }
     }
 }

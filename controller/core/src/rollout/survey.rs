@@ -389,5 +389,6 @@ fn health(engine: &Engine<'_>, row: usize) -> Health {
     Health {
         client: client.and_then(of_name),
         compliance: compliance.and_then(compliance_of),
+        error: engine.inventory().reported_error(row),
     }
 }

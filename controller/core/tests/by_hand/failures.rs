@@ -3,7 +3,9 @@
 use diarchy_core::amount::Amount;
 use diarchy_core::desired::Rollout;
 use diarchy_core::duration::Span;
+use diarchy_core::fact::Fact;
 use diarchy_core::inventory::ClientHealth::{Healthy, Unhealthy};
+use diarchy_core::inventory::ReportedError::{ComplianceConflict, ComplianceError};
 use diarchy_core::rollout::{FailureReason, Phase, StopReason};
 
 use super::{Hand, staged, step};
@@ -153,6 +155,42 @@ fn a_device_that_gets_worse_after_its_move_fails_until_it_recovers() {
     hand.devices[1].client = Healthy;
     hand.pass();
     assert_eq!(failures(&hand), []);
+}
+
+#[test]
+fn an_error_that_is_reported_after_the_move_fails_until_it_is_gone() {
+    let mut hand = waiting();
+    hand.arrive();
+    hand.pass();
+    for (error, failed) in [
+        (Fact::Known(ComplianceError), true),
+        // What was not read is no error, and no reason to forget one that was there before.
+        (Fact::Unread, false),
+        (Fact::Known(ComplianceConflict), true),
+        (Fact::Absent, false),
+    ] {
+        hand.devices[1].error = error;
+        hand.pass();
+        let expected: &[FailureReason] = if failed {
+            &[FailureReason::ReportedError]
+        } else {
+            &[]
+        };
+        assert_eq!(failures(&hand), expected, "{error:?}");
+    }
+}
+
+#[test]
+fn an_error_that_was_there_before_the_move_or_may_have_been_fails_nobody() {
+    for before in [Fact::Known(ComplianceError), Fact::Unread] {
+        let mut hand = Hand::new(2, staged(&[step(2, 1)]));
+        hand.devices[1].error = before;
+        hand.pass();
+        hand.arrive();
+        hand.devices[1].error = Fact::Known(ComplianceError);
+        hand.pass();
+        assert_eq!(failures(&hand), [], "{before:?}");
+    }
 }
 
 #[test]

@@ -12,7 +12,8 @@ use diarchy_core::amount::Amount;
 use diarchy_core::desired::{OnFailure, Rollout, Step};
 use diarchy_core::digest::Digest;
 use diarchy_core::duration::Span;
-use diarchy_core::inventory::ClientHealth;
+use diarchy_core::fact::Fact;
+use diarchy_core::inventory::{ClientHealth, ReportedError};
 use diarchy_core::resource::ObjectName;
 use diarchy_core::rollout::{Act, Health, Heeded, Look, Phase, Progress, Seen, Turn, View};
 use diarchy_core::rollout::{lot, step_digest};
@@ -36,6 +37,7 @@ struct Device {
     has_arrived: bool,
     is_online: bool,
     client: ClientHealth,
+    error: Fact<ReportedError>,
 }
 
 /// A rollout, and everything that its next pass goes by.
@@ -98,6 +100,7 @@ impl Device {
             has_arrived: false,
             is_online: true,
             client: ClientHealth::Healthy,
+            error: Fact::Absent,
         }
     }
 
@@ -114,6 +117,7 @@ impl Device {
             health: Health {
                 client: Some(self.client),
                 compliance: None,
+                error: self.error,
             },
         }
     }

@@ -6,7 +6,7 @@ use diarchy_core::amount::Amount;
 use diarchy_core::desired::{OnFailure, Rollout};
 use diarchy_core::duration::Span;
 use diarchy_core::inventory::ClientHealth::{Healthy, Unhealthy};
-use diarchy_core::rollout::{Act, Phase, StopReason};
+use diarchy_core::rollout::{Act, Heeded, Phase, Progress, Stage, StopReason};
 
 use super::{Hand, admitted, approved_step, staged, step};
 
@@ -153,6 +153,35 @@ fn what_was_rolled_back_is_not_tried_again() {
     let turn = hand.watch(100);
     assert_eq!(hand.at(), (0, Phase::RolledBack));
     assert!(admitted(&turn).is_empty());
+}
+
+#[test]
+fn what_only_a_status_remembers_to_be_rolled_back_moves_nobody_until_a_person_retries() {
+    let mut hand = watched(OnFailure::Rollback);
+    hand.pass_and_arrive();
+    // What was remembered is lost, while one device has not gone back.
+    let mut progress = Progress::new(hand.digest(), hand.authority, hand.now, Heeded::new());
+    progress.stage = Stage::RolledBack {
+        since: hand.now,
+        reason: StopReason::Forgotten,
+    };
+    hand.progress = Some(progress);
+    for at in 0..hand.devices.len() {
+        hand.devices[at].is_placed = at == 0;
+        hand.devices[at].is_sent = false;
+        hand.devices[at].has_arrived = at == 0;
+    }
+    for _ in 0..3 {
+        let turn = hand.later(60).pass();
+        assert_eq!(hand.at(), (0, Phase::RolledBack));
+        assert_eq!(admitted(&turn), [0], "who is placed stays, alone");
+        assert!(!turn.limits.may_move && hand.devices.iter().all(|one| !one.is_sent));
+    }
+    hand.say(Act::Retry);
+    assert_eq!(admitted(&hand.pass()), [0, 1]);
+    hand.pass_and_arrive();
+    hand.pass();
+    assert_eq!(hand.at(), (0, Phase::Soaking));
 }
 
 #[test]

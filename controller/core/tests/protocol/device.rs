@@ -132,7 +132,7 @@ impl Device {
             is_online: self.is_online,
             health: Health {
                 client: self.is_evidence().then_some(client),
-                compliance: None,
+                ..Health::default()
             },
         }
     }

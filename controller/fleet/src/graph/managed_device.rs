@@ -1,7 +1,7 @@
 //! Intune's record of a device, and of one that could get there.
 
 use diarchy_core::fact::Fact;
-use diarchy_core::inventory::{ClientHealth, Compliance, JoinType};
+use diarchy_core::inventory::{ClientHealth, Compliance, JoinType, ReportedError};
 use diarchy_core::workload::{Workload, WorkloadSet};
 use jiff::Timestamp;
 
@@ -43,6 +43,8 @@ pub struct ManagedDevice {
     pub last_sync: Fact<Timestamp>,
     /// What its compliance was last judged to be.
     pub compliance: Fact<Compliance>,
+    /// What went wrong when it was to be judged.
+    pub error: Fact<ReportedError>,
     /// Whether Intune manages it as an MDM; false for a record that only Configuration Manager's
     /// client or Defender keeps there.
     pub enrolled: Fact<bool>,
@@ -102,15 +104,22 @@ const OWNERS: &[(&str, Option<&str>)] = &[
     ("unknownFutureValue", None),
 ];
 
-const COMPLIANCE: &[(&str, Compliance)] = &[
-    ("unknown", Compliance::Unknown),
-    ("compliant", Compliance::Compliant),
-    ("noncompliant", Compliance::NonCompliant),
+/// What a compliance state says of a device, and which error it reports (Graph: complianceState).
+const COMPLIANCE: &[(&str, (Compliance, Option<ReportedError>))] = &[
+    ("unknown", (Compliance::Unknown, None)),
+    ("compliant", (Compliance::Compliant, None)),
+    ("noncompliant", (Compliance::NonCompliant, None)),
     // Policies contradict each other, or could not be evaluated: nobody has judged it.
-    ("conflict", Compliance::Unknown),
-    ("error", Compliance::Unknown),
-    ("inGracePeriod", Compliance::InGracePeriod),
-    ("configManager", Compliance::ConfigurationManager),
+    (
+        "conflict",
+        (Compliance::Unknown, Some(ReportedError::ComplianceConflict)),
+    ),
+    (
+        "error",
+        (Compliance::Unknown, Some(ReportedError::ComplianceError)),
+    ),
+    ("inGracePeriod", (Compliance::InGracePeriod, None)),
+    ("configManager", (Compliance::ConfigurationManager, None)),
 ];
 
 const JOINS: &[(&str, Option<JoinType>)] = &[
@@ -165,6 +174,7 @@ impl Entity for ManagedDevice {
 
     fn read(record: &mut Record) -> Self {
         let agent = record.word("managementAgent", AGENTS);
+        let judged = record.word("complianceState", COMPLIANCE);
         let mut device = Self {
             id: record.text_or_number("id"),
             unregistered: record.is_zero_guid("azureADDeviceId"),
@@ -181,7 +191,8 @@ impl Entity for ManagedDevice {
             user: record.text("userPrincipalName"),
             enrolled_at: record.time("enrolledDateTime"),
             last_sync: record.time("lastSyncDateTime"),
-            compliance: record.word("complianceState", COMPLIANCE),
+            compliance: judged.map(|(compliance, _)| compliance),
+            error: settled(judged.map(|(_, error)| error)),
             enrolled: agent.map(|(mdm, _)| mdm),
             has_client: agent.map(|(_, client)| client),
             join_type: settled(record.word("joinType", JOINS)),

@@ -241,6 +241,7 @@ fn enrollment(device: &mut Device, sources: &Sources<'_>) {
     device.enrolled_at = of(*intune, |record| record.enrolled_at);
     device.last_sync = of(*intune, |record| record.last_sync);
     device.compliance = of(*intune, |record| record.compliance);
+    device.reported_error = of(*intune, |record| record.error);
     device.observed = of(*intune, |record| record.observed);
     device.observed_unread = match intune {
         Fact::Known(record) => record.observed_unread,

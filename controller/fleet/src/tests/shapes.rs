@@ -1,6 +1,7 @@
 //! Worst-case shapes of every answer: no panic, and no lost device.
 
 use diarchy_core::fact::Fact;
+use diarchy_core::inventory::{Compliance, ReportedError};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use url::Url;
@@ -10,6 +11,7 @@ use crate::error::{EstateError, Service};
 use crate::graph::directory::{EntraDevice, Member, Organization, User};
 use crate::graph::managed_device::{EligibleDevice, ManagedDevice};
 use crate::paging::{Entity, Listing, Pages};
+use crate::record::Record;
 use crate::site::collection::{Collection, Deployment, Membership};
 use crate::site::resources::{
     Bios, ComanagementState, CombinedResource, ComputerSystem, Enclosure, OperatingSystem,
@@ -303,4 +305,41 @@ fn a_truncated_page_is_an_error_and_not_a_shorter_list() {
         let mut pages = Pages::<ManagedDevice>::new(Service::Graph, "/list", &first);
         assert!(pages.take(&whole.as_bytes()[..length]).is_err(), "{length}");
     }
+}
+
+#[test]
+fn a_compliance_that_could_not_be_judged_is_an_error_that_intune_reports() {
+    use ReportedError::{ComplianceConflict, ComplianceError};
+    for (state, compliance, error) in [
+        (
+            json!("error"),
+            Fact::Known(Compliance::Unknown),
+            Fact::Known(ComplianceError),
+        ),
+        (
+            json!("conflict"),
+            Fact::Known(Compliance::Unknown),
+            Fact::Known(ComplianceConflict),
+        ),
+        (
+            json!("compliant"),
+            Fact::Known(Compliance::Compliant),
+            Fact::Absent,
+        ),
+        // Whose policies Configuration Manager judges has none in Intune that could fail.
+        (
+            json!("configManager"),
+            Fact::Known(Compliance::ConfigurationManager),
+            Fact::Absent,
+        ),
+        (Value::Null, Fact::Absent, Fact::Absent),
+        // A word of the future may be an error, or none.
+        (json!("somethingNew"), Fact::Unread, Fact::Unread),
+    ] {
+        let fields = [("complianceState".to_owned(), state)];
+        let device = ManagedDevice::read(&mut Record::new(fields.into_iter().collect()));
+        assert_eq!((device.compliance, device.error), (compliance, error));
+    }
+    let device = ManagedDevice::read(&mut Record::default());
+    assert!(device.compliance.is_unread() && device.error.is_unread());
 }

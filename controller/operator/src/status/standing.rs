@@ -5,7 +5,7 @@
 
 use diarchy_core::desired::{Force, FrozenBy};
 use diarchy_core::requirement::Unmet;
-use diarchy_core::rollout::{Phase, Progress};
+use diarchy_core::rollout::{Phase, Progress, rolled_back};
 
 use super::judged::Judged;
 use super::trouble::Trouble;
@@ -115,7 +115,8 @@ impl Standing<'_> {
             }
             Phase::RolledBack => {
                 let message = format!(
-                    "{at} was rolled back: {why}; settings and versions already applied stay, and it is not tried again until its spec or its group changes, or `diarchy retry`"
+                    "{at} was {}, and it is not tried again until its spec or its group changes, or `diarchy retry`",
+                    rolled_back(why)
                 );
                 Judged::by_person("RolledBack", message)
             }

@@ -68,10 +68,14 @@ impl World {
     /// What Intune's policies found of a device at its sync at `synced`.
     pub(crate) fn verdict(&self, device: &Device, synced: Moment) -> &'static str {
         let has_moved = |switch: &Switch| switch.applied <= synced;
-        if self.befallen(device, MishapKind::NotCompliant, has_moved) == 0 {
-            self.usual_verdict(device)
-        } else {
+        let has_befallen = |what| self.befallen(device, what, has_moved) != 0;
+        if has_befallen(MishapKind::ComplianceError) {
+            // Without an evaluation there is nothing to be found.
+            "error"
+        } else if has_befallen(MishapKind::NotCompliant) {
             "noncompliant"
+        } else {
+            self.usual_verdict(device)
         }
     }
 

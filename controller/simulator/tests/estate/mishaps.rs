@@ -184,6 +184,27 @@ async fn a_device_is_found_noncompliant_while_intune_has_the_workload() {
 }
 
 #[tokio::test]
+async fn a_device_whose_policies_cannot_be_evaluated_is_reported_with_an_error() {
+    let mut site = befallen_by(MishapKind::ComplianceError).await;
+    let device = site.well(Some(MishapKind::ComplianceError));
+    site.keep_on(&device);
+    let before = site.said(&device).await;
+    assert_eq!(before.intune["complianceState"], "compliant");
+
+    let moved = site.clock.now();
+    site.carry(PILOT, &[&device], true).await;
+    let after = site.said(&device).await;
+    assert_eq!(after.intune["complianceState"], "error");
+    assert!(time(&after.intune["lastSyncDateTime"]) > moved);
+    assert_eq!(after.health()["state"], "healthy");
+    assert!(after.reports_the_move());
+
+    site.carry(PILOT, &[&device], false).await;
+    let back = site.said(&device).await;
+    assert_eq!(back.intune["complianceState"], "compliant");
+}
+
+#[tokio::test]
 async fn a_verdict_comes_with_the_first_sync_after_the_move_and_not_before() {
     let mut site = befallen_by(MishapKind::NotCompliant).await;
     let device = site.well(Some(MishapKind::NotCompliant));

@@ -231,8 +231,8 @@ pub fn enrollment(summary: &PlanSummary) -> Option<String> {
     ))
 }
 
-/// What a reader must know besides the numbers: what would wait, what stands still, and what nobody
-/// can know here.
+/// What a reader must know besides the numbers: what would wait, what stands still, what nobody can
+/// know here, and what going back would not undo.
 pub fn notices(report: &Report<'_>) -> Vec<String> {
     let summary = report.summary;
     let retained = summary.retained;
@@ -251,6 +251,7 @@ pub fn notices(report: &Report<'_>) -> Vec<String> {
             .chain(summary.still.iter().map(standing_still))
             .chain(unready)
             .chain(forgotten)
+            .chain(summary.undone())
             .collect();
     };
     let (writes, waits) = match report.when {
@@ -273,6 +274,7 @@ pub fn notices(report: &Report<'_>) -> Vec<String> {
         .chain(waiting)
         .chain(unready)
         .chain(forgotten)
+        .chain(summary.undone())
         .collect()
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use diarchy_core::rollout::Phase;
+use diarchy_core::rollout::{Phase, rolled_back};
 use diarchy_operator::report::RolloutReport;
 
 use crate::show::{count, plural};
@@ -46,9 +46,7 @@ pub fn in_words(rollout: &RolloutReport) -> String {
         ),
         Phase::AwaitingApproval => "it has ended, and the next one waits for a person".to_owned(),
         Phase::Halted => format!("halted: {why}"),
-        Phase::RolledBack => {
-            format!("rolled back: {why}; settings and versions already applied stay")
-        }
+        Phase::RolledBack => rolled_back(why),
         Phase::Complete => {
             let arrived = plural(counts.arrived, "online device");
             return format!(

@@ -144,7 +144,7 @@ fn failed(moment: &Moment<'_>, (name, one): (&str, &Assignment), era: &Era) -> V
             mishap.workload == one.workload
                 && match mishap.what {
                     MishapKind::ClientUnhealthy => true,
-                    MishapKind::NotCompliant => judges,
+                    MishapKind::NotCompliant | MishapKind::ComplianceError => judges,
                     MishapKind::Silent => false,
                 }
         });
