@@ -15,7 +15,7 @@ mod site;
 mod steps;
 mod stops;
 
-use diarchy_simulator::Truth;
+use diarchy_simulator::{Effect, Finding, Truth};
 use jiff::SignedDuration;
 
 use crate::history::{History, Pass};
@@ -62,11 +62,25 @@ pub trait Check {
     fn end(&mut self, _history: &History, _site: &Site, _found: &mut Vec<String>) {}
 }
 
+/// Whether what was there was asked for once more because a service that failed did not show it. The site
+/// has refused that, so that nothing came of it.
+fn was_hidden(history: &History, finding: &Finding) -> bool {
+    let at = usize::try_from(finding.sequence).unwrap_or(usize::MAX) - 1;
+    let was_refused = matches!(history.log[at].effect, Effect::Refused { .. });
+    let mut passes = history.passes.iter();
+    let pass = passes.find(|pass| (pass.log.0..pass.log.1).contains(&at));
+    was_refused && pass.is_some_and(|pass| !pass.is_clean)
+}
+
 /// What is wrong with a history: nothing, or lines for people to read.
 pub fn judge(history: &History) -> Vec<String> {
     let mut found = Vec::new();
-    if !history.verdict.is_clean() {
-        found.push(format!("the site's own judge: {:?}", history.verdict));
+    let mut verdict = history.verdict.clone();
+    verdict
+        .repeated
+        .retain(|finding| !was_hidden(history, finding));
+    if !verdict.is_clean() {
+        found.push(format!("the site's own judge: {verdict:?}"));
     }
     let mut checks: Vec<Box<dyn Check>> = vec![
         Box::new(asked::Asked),

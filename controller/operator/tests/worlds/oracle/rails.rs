@@ -93,7 +93,10 @@ impl Check for Rails {
             is_wanted || !moment.pass.is_clean
         });
         for (change, is_sure) in wanted {
-            self.asked.entry(change).or_insert((moment.number, is_sure));
+            let known = self.asked.entry(change);
+            known
+                .and_modify(|(_, was_sure)| *was_sure &= is_sure)
+                .or_insert((moment.number, is_sure));
         }
         match &mut self.all_along {
             Some(all) => all.retain(|change| moving.contains(change)),
@@ -131,6 +134,7 @@ impl Check for Rails {
         });
         if let Some(asked) = self.asked.get(&change)
             && !is_approved
+            && !may_go_back(moment, write)
         {
             self.written
                 .entry((*asked, change))
@@ -165,6 +169,15 @@ impl Check for Rails {
         together(history, &unasked, found);
         in_a_day(history, &unasked, found);
     }
+}
+
+/// Whether a rollout may take the device back, which its spec has agreed to.
+fn may_go_back(moment: &Moment<'_>, write: &Write) -> bool {
+    let owner = moment.site.owned.get(&write.collection);
+    let assignments = moment.repository().map(|one| &one.assignments);
+    let asking = owner.and_then(|owned| assignments?.get(&owned.owner));
+    let rollout = asking.and_then(|one| one.rollout.as_ref());
+    !write.adds && rollout.is_some_and(|rollout| rollout.rolls_back)
 }
 
 /// The change of authority that a write makes, if it makes one.
