@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::bench::{diarchy, root, stderr, stdout};
+use crate::cluster::with_definitions;
+use crate::deployed::{Controller, Deployment, Tenant};
+use crate::site::Site;
 
 /// A loop over an example of rollouts with a mishap, until nothing more happens, whose decisions are in
 /// `folder`.
@@ -97,4 +100,27 @@ fn every_decision_comes_out_the_same_again() {
     let error = stderr(&output);
     let name = files[1].file_name().unwrap().to_str().unwrap();
     assert!(error.contains(name) && error.contains("DIA2"), "{error}");
+}
+
+#[test]
+fn what_a_controller_decides_comes_out_the_same_again() {
+    let site = Site::open();
+    let cluster = with_definitions();
+    let tenant = Tenant::of(cluster, &site);
+    let deployment = Deployment::of(cluster, &[&tenant]);
+    let decisions = tempfile::tempdir().unwrap();
+    let mut command = deployment.command("one");
+    command.arg("--record").arg(decisions.path());
+    let controller = Controller::start(&mut command);
+    tenant.carry_out();
+    drop(controller);
+    let files = files(decisions.path());
+    assert!(files.len() > 1, "{} decisions", files.len());
+    let outcomes = files
+        .iter()
+        .map(|file| unpack(file)["outcome"].as_str().unwrap().to_owned());
+    assert!(outcomes.into_iter().any(|one| one.contains("\"place ")));
+    let (status, replayed) = replay(decisions.path());
+    assert_eq!(status, Some(0), "{replayed:#?}");
+    assert_eq!(replayed.len(), files.len());
 }

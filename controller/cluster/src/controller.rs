@@ -7,6 +7,7 @@ use std::time::Duration;
 use diarchy_clock::Clock;
 use diarchy_fleet::endpoints::AllowedEndpoints;
 use diarchy_operator::connect::{Connect, Connector};
+use diarchy_operator::record::Recorder as Decisions;
 use diarchy_web::{Board, Health, Identity, Metrics, ReadApi, Replica, ServeError};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::runtime::events::{Recorder, Reporter as EventReporter};
@@ -52,6 +53,8 @@ pub struct Setup {
     pub metrics: Metrics,
     /// Answers questions about fleets.
     pub questions: Questions,
+    /// Where decisions are written down with everything they are made from, if anywhere.
+    pub decisions: Option<Decisions>,
 }
 
 /// Where questions about fleets are answered.
@@ -137,6 +140,7 @@ pub async fn run(setup: Setup, stop: oneshot::Receiver<()>) -> Result<(), Cluste
         credentials,
         board: Board::default(),
         metrics: setup.metrics,
+        decisions: setup.decisions,
     });
     let Questions {
         listener,

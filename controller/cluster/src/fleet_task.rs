@@ -11,6 +11,7 @@ use diarchy_operator::connect::Connect;
 use diarchy_operator::control_plane::ControlPlane as _;
 use diarchy_operator::error::OperatorError;
 use diarchy_operator::fleet_loop::{FleetLoop, Ground, Passed};
+use diarchy_operator::record::Recorder;
 use diarchy_operator::report::FleetReport;
 use diarchy_operator::status;
 use diarchy_web::{Board, FleetMetrics, Metrics, Shown, Standing, WaitingChanges};
@@ -55,6 +56,8 @@ pub struct Shared {
     pub board: Board,
     /// What is counted.
     pub metrics: Metrics,
+    /// Where decisions are written down.
+    pub decisions: Option<Recorder>,
 }
 
 /// The first wait after a pass that failed; each further one is twice as long.
@@ -138,7 +141,7 @@ async fn pass(
         clock: &shared.clock,
         connect: shared.connect.as_ref(),
         approve: false,
-        recorder: None,
+        recorder: shared.decisions.as_ref(),
     };
     let ending = is_ending(shared, wanted).await;
     let ending = ending.then_some(Abandoned::NamespaceEnds);

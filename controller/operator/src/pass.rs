@@ -25,6 +25,7 @@ use crate::decide::{Basis, Sight};
 use crate::error::OperatorError;
 use crate::footprint::{self, Footprint};
 use crate::gather;
+use crate::hold::Hold;
 use crate::memory::{FleetMemory, Sizes};
 use crate::people::{Notes, People};
 use crate::record::{self, Inputs};
@@ -135,7 +136,9 @@ impl<P: ControlPlane> FleetPass<'_, P> {
         if let Some(inputs) = inputs {
             self.record(inputs, &decided, &due, &memory, &mut people)?;
         }
-        if is_seen {
+        // An inventory that lost its devices says nothing about where they are.
+        let is_shrunk = matches!(decided.hold, Some(Hold::Shrunk { .. }));
+        if is_seen && !is_shrunk {
             let known = &before.identities;
             self.look_for_drift(&decided, &shown, known, &mut memory, &mut people);
         }

@@ -43,6 +43,9 @@ pub struct Controller {
     /// The folder that repositories are fetched into; default: one for temporary files
     #[arg(long, value_name = "FOLDER", env = "DIARCHY_MIRRORS")]
     pub mirrors: Option<PathBuf>,
+    /// Write each decision into this folder with everything it was made from, for `diarchy replay`
+    #[arg(long, value_name = "FOLDER")]
+    pub record: Option<PathBuf>,
     /// Where `/livez`, `/readyz` and `/metrics` are answered
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
     pub listen: SocketAddr,

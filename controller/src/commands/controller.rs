@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::arguments::Controller;
+use crate::commands::up::recorder;
 use crate::failure::{Failure, Outcome};
 use crate::remote::FETCH;
 use crate::simulated::Published;
@@ -52,6 +53,7 @@ pub async fn run(arguments: Controller) -> Result<Outcome, Failure> {
         health,
         metrics,
         questions,
+        decisions: arguments.record.as_deref().map(recorder).transpose()?,
     };
     let (stop, stopped) = oneshot::channel();
     let mut terminated = signal(SignalKind::terminate())?;

@@ -287,7 +287,9 @@ impl<'e> Sight<'e> {
                 ..turn.limits
             },
             counts: turn.counts,
-            moved: set(&mut (0..self.rows.len()).filter(is_under_way)),
+            // Who waits for what never comes takes no turn of those who could move.
+            moved: set(&mut (0..self.rows.len())
+                .filter(|at| is_under_way(at) || self.devices[*at].is_lost)),
         };
         let admitted = set(&mut turn.admitted.iter().copied());
         (admitted, moves, Some(turn.progress))

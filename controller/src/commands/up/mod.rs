@@ -176,7 +176,8 @@ fn origin(arguments: &Up, remote: Option<Remote>, fetched: Option<Fetched>) -> O
     }))
 }
 
-fn recorder(folder: &Path) -> Result<Recorder, Failure> {
+/// Where decisions are written down.
+pub(super) fn recorder(folder: &Path) -> Result<Recorder, Failure> {
     Recorder::new(folder).map_err(|error| Failure::not_writable(folder, &error))
 }
 

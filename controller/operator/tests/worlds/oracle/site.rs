@@ -28,6 +28,8 @@ pub struct Owned {
 pub struct Site {
     pub owned: BTreeMap<String, Owned>,
     rules: BTreeMap<String, BTreeSet<u32>>,
+    /// Rules that people have taken away, by collection and device.
+    taken: BTreeSet<(String, u32)>,
     /// When rules were made last, by collection and device.
     made: BTreeMap<(String, u32), Timestamp>,
     /// Devices that people had put into a pilot before the world began, by workload.
@@ -100,8 +102,8 @@ impl Site {
                     resource_id,
                 }),
                 _,
-            ) => {
-                self.rules_of(collection).remove(resource_id);
+            ) if self.rules_of(collection).remove(resource_id) => {
+                self.taken.insert((collection.clone(), *resource_id));
             }
             _ => {}
         }
@@ -126,6 +128,11 @@ impl Site {
         self.rules
             .get(collection)
             .is_some_and(|rules| rules.contains(&resource))
+    }
+
+    /// Whether somebody has taken the device out by hand at some time.
+    pub fn was_taken(&self, collection: &str, resource: u32) -> bool {
+        self.taken.contains(&(collection.to_owned(), resource))
     }
 
     /// When the collection's rule for the device was made last.

@@ -25,7 +25,9 @@ impl Check for Steps {
         else {
             return;
         };
-        if !era.moved.insert(truth.device) {
+        // Who was admitted once, and was taken out by hand, comes in again whatever the step.
+        let is_put_back = moment.site.was_taken(&write.collection, write.resource);
+        if is_put_back || !era.moved.insert(truth.device) {
             return;
         }
         // Who was taken over by another, or has left Intune, takes nobody's place.

@@ -27,6 +27,8 @@ impl Check for Stops {
             };
             if says(moment, name, "retry") {
                 era.stopped = None;
+                // How well they do before they move again is what they are compared with from now on.
+                era.begun.clear();
             }
             must_stop(moment, (name, one, rollout), era, found);
             let phase = moment.pass.rollout(name).map(|one| one.phase);
