@@ -50,6 +50,27 @@ fn name(of: &str) -> ObjectName {
     ObjectName::new(NAMESPACE, of)
 }
 
+static NOTHING: RulesUnderWay = RulesUnderWay::nothing();
+static UNSAID: Said = Said::new();
+
+/// A first look, when nothing was sent, said or approved.
+fn quiet() -> Signals<'static> {
+    Signals {
+        look: Look {
+            now: now(),
+            last: None,
+            longest_gap: jiff::SignedDuration::from_hours(1),
+        },
+        is_sent: &|_, _, _| false,
+        is_evidence: &|_, _| true,
+        rules: &NOTHING,
+        is_outside: &|_, _| false,
+        contradicted: WorkloadSet::EMPTY,
+        is_approved: &|_| false,
+        said: &UNSAID,
+    }
+}
+
 /// Devices `ids`, all of them in the group of one assignment called `called`.
 fn fleet(called: &str, ids: impl IntoIterator<Item = String>) -> World {
     let ids: Vec<String> = ids.into_iter().collect();
@@ -146,21 +167,11 @@ fn pass(world: &World, first: Amount, before: &Before) -> Pass {
         })
         .collect();
     let signals = Signals {
-        look: Look {
-            now: now(),
-            last: None,
-            longest_gap: jiff::SignedDuration::from_hours(1),
-        },
         is_sent: &|row, workload, authority| {
             let first = inventory.first_id(row).to_owned();
             before.sent.contains(&(first, workload, authority))
         },
-        is_evidence: &|_, _| true,
-        rules: &RulesUnderWay::nothing(),
-        is_outside: &|_, _| false,
-        contradicted: WorkloadSet::EMPTY,
-        is_approved: &|_| false,
-        said: &Said::new(),
+        ..quiet()
     };
     let (engine, survey) = survey(engine, &before.rollouts, &signals);
     let Admitted::Rows(rows) = &survey.admitted else {
@@ -423,18 +434,8 @@ fn who_is_on_the_way_by_a_rule_fills_the_step_first() {
     };
     let inventory = world.inventory();
     let signals = Signals {
-        look: Look {
-            now: now(),
-            last: None,
-            longest_gap: jiff::SignedDuration::ZERO,
-        },
-        is_sent: &|_, _, _| false,
-        is_evidence: &|_, _| true,
         rules: &rules,
-        is_outside: &|_, _| false,
-        contradicted: WorkloadSet::EMPTY,
-        is_approved: &|_| false,
-        said: &Said::new(),
+        ..quiet()
     };
     let engine = Engine::new(&desired, &inventory, now());
     let (_, survey) = survey(engine, &Rollouts::new(), &signals);
@@ -444,6 +445,29 @@ fn who_is_on_the_way_by_a_rule_fills_the_step_first() {
     let rows = rows[0].as_ref().unwrap();
     assert!(sent.iter().all(|row| rows.contains(*row)), "{rows}");
     assert_eq!(rows.count_ones(..), 10);
+}
+
+/// Whose EndpointProtection cannot come takes no turn of those who could move.
+#[test]
+fn who_waits_for_what_never_comes_costs_nothing() {
+    let workloads = [Workload::DeviceConfiguration, Workload::EndpointProtection];
+    let mut world = fleet("configuration", ids(0..3));
+    world.policy = Some(pilot(&workloads));
+    world.assignments[0].workload = workloads[0];
+    let mut desired = world.desired();
+    desired.assignments[0].rollout = Some(rollout(Amount::ALL));
+    let inventory = world.inventory();
+    let moved = |signals: &Signals<'_>| -> Vec<usize> {
+        let engine = Engine::new(&desired, &inventory, now());
+        let (_, survey) = survey(engine, &Rollouts::new(), signals);
+        survey.moves[&AssignmentIndex(0)].moved.ones().collect()
+    };
+    assert_eq!(moved(&quiet()), [] as [usize; 0]);
+    let beyond = Signals {
+        is_outside: &|row, workload| (row, workload) == (1, Workload::EndpointProtection),
+        ..quiet()
+    };
+    assert_eq!(moved(&beyond), [1]);
 }
 
 #[test]
@@ -475,20 +499,7 @@ fn an_assignment_without_a_rollout_admits_everybody() {
     let world = fleet("apps", ids(0..5));
     let (desired, inventory) = (world.desired(), world.inventory());
     let engine = Engine::new(&desired, &inventory, now());
-    let signals = Signals {
-        look: Look {
-            now: now(),
-            last: None,
-            longest_gap: jiff::SignedDuration::ZERO,
-        },
-        is_sent: &|_, _, _| false,
-        is_evidence: &|_, _| true,
-        rules: &RulesUnderWay::nothing(),
-        is_outside: &|_, _| false,
-        contradicted: WorkloadSet::EMPTY,
-        is_approved: &|_| false,
-        said: &Said::new(),
-    };
+    let signals = quiet();
     let (engine, survey) = survey(engine, &Rollouts::new(), &signals);
     assert_eq!(survey.rollouts, Rollouts::new());
     assert_eq!(Plan::new(&engine).changes.len(), 5);

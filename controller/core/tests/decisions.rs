@@ -13,13 +13,17 @@ use std::collections::BTreeSet;
 use diarchy_core::accept::{Acceptance, Accepted, Basis, WaitReason, accept};
 use diarchy_core::amount::Amount;
 use diarchy_core::decision::Decision;
-use diarchy_core::desired::{Desired, Guardrails, OnFailure, Rollout, Step};
+use diarchy_core::desired::{
+    AssignmentIndex, Desired, Force, FrozenBy, Guardrails, OnFailure, Rollout, Step,
+};
 use diarchy_core::due::{Brakes, Wait, due, waiting};
 use diarchy_core::duration::Span;
 use diarchy_core::engine::Engine;
 use diarchy_core::plan::Change;
 use diarchy_core::resource::ObjectName;
-use diarchy_core::rollout::{Act, Heeded, Look, Rollouts, Said, Signals};
+use diarchy_core::rollout::{
+    Act, Heeded, Look, Progress, Rejected, Rollouts, Said, Signals, spec_digest,
+};
 use diarchy_core::rules::RulesUnderWay;
 use diarchy_core::steps::{Step as SiteStep, steps};
 use diarchy_core::workload::{Authority, Workload, WorkloadSet};
@@ -384,4 +388,35 @@ fn a_lost_end_state_asks_again_however_far_a_rollout_is() {
     // So it does when what rollouts had done is lost, too.
     memory.rollouts = Rollouts::new();
     assert_eq!(judged(&world, &mut memory), (waits, 0));
+}
+
+/// What only a status says to have been rolled back is known again for the spec that it is about.
+#[test]
+fn only_the_spec_that_was_rolled_back_is_restored() {
+    let at = AssignmentIndex(0);
+    let with_priority = |priority| {
+        let mut desired = fleet(1).desired();
+        desired.assignments[0].priority = priority;
+        desired
+    };
+    let rejected = Rejected {
+        spec: spec_digest(&with_priority(0), at).unwrap(),
+        step: 1,
+        since: now(),
+    };
+    let heeded = Heeded::from([(Act::Retry, "once".to_owned())]);
+    let restored = |desired: &Desired| Progress::restored(desired, at, rejected, heeded.clone());
+    let same = restored(&with_priority(0)).unwrap();
+    assert_eq!(same.rejected(), Some(rejected.spec));
+    assert_eq!((same.step, same.stage.since()), (1, rejected.since));
+    assert_eq!(same.heeded, heeded);
+    assert!(same.admitted.is_empty() && same.courses.is_empty());
+    assert_eq!(restored(&with_priority(1)), None);
+    // A group that is missing, or an assignment that cannot be read, is no other spec.
+    let mut missing = with_priority(1);
+    missing.assignments[0].group = None;
+    assert!(restored(&missing).is_some());
+    let mut wrong = with_priority(1);
+    wrong.assignments[0].force = Force::Frozen(FrozenBy::Invalid);
+    assert!(restored(&wrong).is_some());
 }

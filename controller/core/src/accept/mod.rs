@@ -118,7 +118,7 @@ pub fn accept(engine: &Engine<'_>, plan: &Plan, basis: Basis<'_>) -> Acceptance 
         approvals,
         is_whole,
         agreed,
-        under_way: _,
+        ..
     } = basis;
     let now = engine.now();
     let first_id = |row: usize| engine.inventory().first_id(row);

@@ -52,7 +52,8 @@ pub struct Moves {
     pub limits: Limits,
     /// How many of its devices do what.
     pub counts: Counts,
-    /// Rows of devices that something was sent for, or that are placed: they cost nothing more.
+    /// Rows of devices that something was sent for, that are placed, or that wait for what never comes: they
+    /// cost nothing more.
     pub moved: FixedBitSet,
 }
 
@@ -321,7 +322,7 @@ fn seen<'e>(
             && engine.eligibility().judge(row).is_none()
             && !(signals.is_outside)(row, workload),
         // DeviceConfiguration waits for EndpointProtection, and comes no more where that cannot.
-        is_lost: is_anothers(&verdict, index)
+        is_lost: decides(&verdict).is_some_and(|one| one != index)
             || inventory.enrolled.get(row) == Ternary::No
             || workload == Workload::DeviceConfiguration
                 && (signals.is_outside)(row, Workload::EndpointProtection),
@@ -350,26 +351,23 @@ fn is_placed(
         || rules.is_arriving_for(row, workload, Some(index))
 }
 
-/// Whether the assignment decides about a device with this verdict, and asks for it.
-fn is_own(verdict: &Verdict, index: AssignmentIndex, authority: Authority) -> bool {
+/// The assignment that decides about a device with this verdict; for one that leaves since nobody asks,
+/// the one that holds it.
+fn decides(verdict: &Verdict) -> Option<AssignmentIndex> {
     match verdict {
-        Verdict::Kept(Kept::AsAsked(winner)) | Verdict::HandOver { to: winner } => *winner == index,
-        Verdict::Change { to, because } => *because == index && *to == authority,
+        Verdict::Kept(Kept::AsAsked(one))
+        | Verdict::HandOver { to: one }
+        | Verdict::Change { because: one, .. } => Some(*one),
         Verdict::Kept(_) | Verdict::Blocked { .. } | Verdict::Unmanaged | Verdict::Settled(_) => {
-            false
+            None
         }
     }
 }
 
-/// Whether another assignment decides about a device with this verdict.
-fn is_anothers(verdict: &Verdict, index: AssignmentIndex) -> bool {
-    match verdict {
-        Verdict::Kept(Kept::AsAsked(winner)) | Verdict::HandOver { to: winner } => *winner != index,
-        Verdict::Change { because, .. } => *because != index,
-        Verdict::Kept(_) | Verdict::Blocked { .. } | Verdict::Unmanaged | Verdict::Settled(_) => {
-            false
-        }
-    }
+/// Whether a device with this verdict is one that the assignment decides about, and asks for.
+fn is_own(verdict: &Verdict, index: AssignmentIndex, authority: Authority) -> bool {
+    let is_let_go = matches!(verdict, Verdict::Change { to, .. } if *to != authority);
+    decides(verdict) == Some(index) && !is_let_go
 }
 
 fn health(engine: &Engine<'_>, row: usize) -> Health {
