@@ -327,12 +327,12 @@ impl Recorded {
 
 #[cfg(test)]
 mod tests {
-    use diarchy_core::desired::{Guardrails, Mode};
-
     use super::*;
 
     /// A decision about nothing, of a fleet and at so many milliseconds.
     fn inputs(fleet: &str, at: i64) -> Inputs {
+        let mut desired = crate::requirements::tests::desired(&[]);
+        desired.fleet = ObjectName::new("contoso", fleet);
         Inputs {
             at: Timestamp::from_millisecond(at).unwrap(),
             revision_key: "r".to_owned(),
@@ -343,18 +343,7 @@ mod tests {
             said: Said::new(),
             last: None,
             interval: SignedDuration::from_mins(5),
-            desired: Desired {
-                fleet: ObjectName::new("contoso", fleet),
-                suspend: false,
-                mode: Mode::Enforce,
-                guardrails: Guardrails::default(),
-                stale_after: std::time::Duration::from_hours(24),
-                online_within: std::time::Duration::from_hours(24),
-                beta: true,
-                policy: None,
-                groups: Vec::new(),
-                assignments: Vec::new(),
-            },
+            desired,
             devices: Vec::new(),
             uids: BTreeMap::new(),
             sight: Sight {

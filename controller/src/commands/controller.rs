@@ -14,7 +14,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::arguments::Controller;
-use crate::commands::up::recorder;
 use crate::failure::{Failure, Outcome};
 use crate::remote::FETCH;
 use crate::simulated::Published;
@@ -53,7 +52,7 @@ pub async fn run(arguments: Controller) -> Result<Outcome, Failure> {
         health,
         metrics,
         questions,
-        decisions: arguments.record.as_deref().map(recorder).transpose()?,
+        decisions: super::recorder(arguments.record.as_deref())?,
     };
     let (stop, stopped) = oneshot::channel();
     let mut terminated = signal(SignalKind::terminate())?;

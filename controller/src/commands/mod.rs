@@ -20,14 +20,23 @@ mod up;
 mod validate;
 
 use std::io::Write as _;
+use std::path::Path;
 
 use clap::CommandFactory as _;
 use diarchy_core::rollout::Act;
+use diarchy_operator::record::Recorder;
 use serde::Serialize;
 
 use crate::arguments::{Arguments, Command, Format, Inventory};
 use crate::failure::{Failure, Outcome};
 use crate::show;
+
+/// Where decisions are written down, if they are.
+fn recorder(folder: Option<&Path>) -> Result<Option<Recorder>, Failure> {
+    let into =
+        |folder| Recorder::new(folder).map_err(|error| Failure::not_writable(folder, &error));
+    folder.map(into).transpose()
+}
 
 /// Carries a command out.
 pub async fn run(command: Command) -> Result<Outcome, Failure> {

@@ -109,3 +109,27 @@ fn what_a_pass_could_not_read_is_not_missed_by_the_next_process() {
         );
     }
 }
+
+/// A list that comes back empty says nothing about where devices are, to the next process neither.
+#[test]
+fn what_a_service_hid_is_nothing_to_have_been_forgotten() {
+    let (mut house, repository) = everybody();
+    house.commit(&repository.yaml());
+    let first = pass(&mut house);
+    approve(&house, &first);
+    for _ in 0..8 {
+        pass(&mut house);
+    }
+    let control = house.world.control();
+    assert!(control.judge().writes > 3, "nothing was written");
+    let fault = Fault::new(Service::AdminService, "SMS_R_System", Failure::EmptyList);
+    control.inject(fault);
+    let hidden = pass(&mut house).waiting.expect("an inventory shrank");
+    assert_eq!(hidden.reason, "MaxInventoryShrink");
+    control.clear_all();
+    house.restart();
+    assert_eq!(pass(&mut house).waiting, None);
+    let trail = house.store.audit_trail(0, usize::MAX).unwrap();
+    let forgets = |event: &Event| matches!(event, Event::Forgotten { .. });
+    assert!(!trail.iter().any(|(_, entry)| forgets(&entry.event)));
+}

@@ -6,14 +6,13 @@ mod screen;
 mod unmet;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use diarchy_clock::Clock;
 use diarchy_core::resource::ObjectName;
 use diarchy_git::{Cache, Fetched, Loaded, Options, Source};
 use diarchy_operator::connect::{Connect, Connector, EnvironmentIdentity, SecretsFolder};
 use diarchy_operator::origin::{self, Origin};
-use diarchy_operator::record::Recorder;
 use diarchy_operator::report::PassReport;
 use diarchy_operator::store::Store;
 use diarchy_operator::{GOOD_COMMIT, Operator, Setup};
@@ -51,7 +50,7 @@ pub async fn run(arguments: &Up) -> Result<Outcome, Failure> {
         clock: ground.clock.clone(),
         connect: ground.connect(arguments),
         approve: arguments.approve,
-        recorder: arguments.record.as_deref().map(recorder).transpose()?,
+        recorder: super::recorder(arguments.record.as_deref())?,
     });
     let mut screen = Screen::new(arguments.output, arguments.state.as_deref());
     let outcome = tokio::select! {
@@ -174,11 +173,6 @@ fn origin(arguments: &Up, remote: Option<Remote>, fetched: Option<Fetched>) -> O
         Some(fetched) => followed.after(fetched),
         None => followed,
     }))
-}
-
-/// Where decisions are written down.
-pub(super) fn recorder(folder: &Path) -> Result<Recorder, Failure> {
-    Recorder::new(folder).map_err(|error| Failure::not_writable(folder, &error))
 }
 
 /// What the loop runs on: a clock, and simulated estates where they were asked for.

@@ -15,7 +15,7 @@ mod site;
 mod steps;
 mod stops;
 
-use diarchy_simulator::{Effect, Finding, Truth};
+use diarchy_simulator::{Effect, Finding};
 use jiff::SignedDuration;
 
 use crate::history::{History, Pass};
@@ -35,10 +35,8 @@ impl Moment<'_> {
     pub fn is_withdrawn(&self, write: &Write) -> bool {
         let made = self.site.made(&write.collection, write.resource);
         let at = self.history.log[write.entry].at;
-        let is_young =
-            made.is_some_and(|made| at.duration_since(made) < SignedDuration::from_hours(12));
-        let is_outside = |truth: &Truth| truth.outside_limiting_collection;
-        !write.adds && (is_young || self.device(write.resource).is_some_and(is_outside))
+        !write.adds
+            && made.is_some_and(|made| at.duration_since(made) < SignedDuration::from_hours(12))
     }
 }
 
