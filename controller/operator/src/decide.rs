@@ -73,6 +73,7 @@ impl<'a> Basis<'a> {
         let judged = (&decision.end, &decision.returning);
         let seen = hold::Seen {
             is_whole: sight.is_whole,
+            sizes: sight.sizes,
             under_way: &under_way,
         };
         let acceptance = hold::settle(&decision.engine, judged, seen, memory, people);

@@ -13,7 +13,7 @@ use diarchy_core::steps::Step;
 use diarchy_core::ternary::Ternary;
 use diarchy_core::workload::{Staged, Workload, WorkloadSet};
 use diarchy_fleet::inventory::Readings;
-use diarchy_fleet::site::state::{Owned, SiteState};
+use diarchy_fleet::site::state::{Owned, Pilot, SiteState};
 use serde::{Deserialize, Serialize};
 
 use crate::memory::FleetMemory;
@@ -69,6 +69,16 @@ impl Footprint {
             stands,
             touched: BTreeMap::new(),
         }
+    }
+
+    /// Whether no device was in the pilot of the workload.
+    fn has_nobody_in(&self, staged: Staged) -> bool {
+        let Staged::Workload(workload) = staged else {
+            return true;
+        };
+        let is_in =
+            |stand: &Stand| stand.placed.contains(workload) || stand.foreign.contains(workload);
+        !self.stands.values().any(is_in)
     }
 
     /// Notes what is about to be changed.
@@ -148,11 +158,20 @@ fn placed_in(inventory: &Inventory, rules: &SiteRules, row: usize) -> WorkloadSe
 }
 
 /// Whether everything was read that a footprint shows in: the site's devices, and what every owned
-/// collection has.
-pub fn is_seen(readings: &Readings) -> bool {
-    let site = &readings.site;
+/// collection has. A list of collections that lacks one which a pilot includes, or a pilot in which devices
+/// were `before`, may lack owned ones too.
+pub fn is_seen(readings: &Readings, before: Option<&Footprint>) -> bool {
     let tells = |owned: &Owned| owned.direct.is_some() || owned.members.is_some();
-    let are_told = |state: &SiteState| state.owned.values().all(tells);
+    let are_told = |state: &SiteState| {
+        let is_whole = |(staged, pilot): (&Staged, &Pilot)| {
+            let mut included = pilot.foreign_includes.keys();
+            included.all(|id| state.collections.contains(id))
+                && (state.collections.contains(&pilot.id)
+                    || before.is_none_or(|before| before.has_nobody_in(*staged)))
+        };
+        state.owned.values().all(tells) && state.pilots.iter().all(is_whole)
+    };
+    let site = &readings.site;
     site.systems.is_ok() && site.state.as_ref().is_ok_and(are_told)
 }
 

@@ -90,8 +90,10 @@ impl Hold {
 /// What was read of the estate, as far as acceptance goes by it.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen<'a> {
-    /// See [`Basis::is_whole`].
+    /// Whether everything that was asked for was read, and both services know devices.
     pub is_whole: bool,
+    /// How many devices each service has told, where both have told all.
+    pub sizes: Option<Sizes>,
     /// Rules at the site that its memberships do not show yet.
     pub under_way: &'a RulesUnderWay,
 }
@@ -108,12 +110,14 @@ pub fn settle(
     let (end, agreed) = decision;
     memory.forget_approvals(people.revision.key, engine.now());
     people.answer(memory);
+    // Of an inventory that lost devices, nobody knows what they would have changed.
+    let is_whole = seen.is_whole && shrink(engine, seen.sizes, memory).is_none();
     let judge = |memory: &FleetMemory, revision: &str| {
         let basis = Basis {
             revision,
             before: memory.accepted.as_ref(),
             approvals: &memory.approved,
-            is_whole: seen.is_whole,
+            is_whole,
             agreed,
             under_way: seen.under_way,
         };

@@ -126,7 +126,7 @@ impl<P: ControlPlane> FleetPass<'_, P> {
             sight: &sight,
         };
         // A footprint of what was not read would be none, and the next process would miss all of it.
-        let is_seen = footprint::is_seen(&readings);
+        let is_seen = footprint::is_seen(&readings, memory.footprint.as_ref());
         if is_seen {
             self.compare(&inventory, &sight.rules, &mut memory, &mut people);
         }

@@ -242,7 +242,7 @@ pub fn report<P>(
         enrollment: EnrollmentTally::new(engine),
         enrolling,
         outside: outside(engine, &is_outside),
-        has_read_rules: footprint::is_seen(readings),
+        has_read_rules: footprint::is_seen(readings, memory.footprint.as_ref()),
         drift: drift::report(engine.inventory(), memory),
         throttled_until: [
             pass.estate.graph.throttled_until(),

@@ -111,7 +111,7 @@ impl Progress {
     /// them another chance.
     fn take_up(&mut self, view: &View<'_>) {
         if matches!(self.stage, Stage::RolledBack { .. }) {
-            let is_back = |seen: &Seen<'_>| !(seen.is_sent || seen.is_placed || seen.has_arrived);
+            let is_back = |seen: &Seen<'_>| !(seen.is_under_way() || seen.has_arrived);
             for seen in view.devices.iter().filter(|seen| is_back(seen)) {
                 self.courses.remove(seen.id);
             }
@@ -124,7 +124,7 @@ impl Progress {
     fn note_moved(&mut self, view: &View<'_>) {
         for seen in &view.devices {
             if let Some(course) = self.courses.get_mut(seen.id) {
-                course.is_moved |= seen.is_sent || seen.is_placed;
+                course.is_moved |= seen.is_under_way();
             }
         }
     }
@@ -291,7 +291,7 @@ impl Progress {
                 counts.arrived += 1;
                 counts.proved += usize::from(course.is_some());
             } else {
-                counts.in_flight += usize::from(seen.is_sent || seen.is_placed);
+                counts.in_flight += usize::from(seen.is_under_way());
             }
         }
         counts

@@ -142,7 +142,7 @@ impl Course {
             return;
         }
         // One that fell out has nothing to follow until it is moved anew.
-        if !(seen.is_sent || seen.is_placed) {
+        if !seen.is_under_way() {
             self.look_away(look);
             return;
         }

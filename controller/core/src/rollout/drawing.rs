@@ -74,7 +74,7 @@ impl Progress {
             if is_to_prove && !self.courses.contains_key(seen.id) {
                 let mut course = Course::new(seen.health);
                 course.was_in = were_in.contains(at) && !seen.is_sent;
-                course.is_moved = course.was_in || seen.is_sent || seen.is_placed;
+                course.is_moved = course.was_in || seen.is_under_way();
                 self.courses.insert(seen.id.to_owned(), course);
             }
         }

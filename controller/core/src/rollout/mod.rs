@@ -63,4 +63,9 @@ impl Seen<'_> {
     const fn fills_a_step(&self) -> bool {
         self.selected.is_certain() && !self.is_lost
     }
+
+    /// Whether something was written for it.
+    const fn is_under_way(&self) -> bool {
+        self.is_sent || self.is_placed
+    }
 }

@@ -221,22 +221,31 @@ struct Sight<'e> {
     rows: Vec<usize>,
     devices: Vec<Seen<'e>>,
     selected: usize,
+    /// How many devices may be on their way without being counted there.
+    perhaps_in_flight: usize,
 }
 
 impl<'e> Sight<'e> {
     fn new(engine: &'e Engine<'_>, index: AssignmentIndex, signals: &Signals<'_>) -> Self {
+        let workload = engine.desired().assignment(index).workload;
         let mut sight = Self {
             rows: Vec::new(),
             devices: Vec::new(),
             selected: 0,
+            perhaps_in_flight: 0,
         };
         for row in 0..engine.inventory().rows() {
             let contains = engine.contains(index, row);
             let is_placed = is_placed(engine, index, row, signals.rules);
             if contains.is_possible() || is_placed {
+                let seen = seen(engine, index, row, signals);
+                let is_silent =
+                    is_silent(engine, row, workload) && (signals.is_evidence)(row, workload);
+                let perhaps = !is_silent && perhaps_in_flight(engine, row, &seen);
+                sight.perhaps_in_flight += usize::from(perhaps);
                 sight.selected += usize::from(contains.is_certain());
                 sight.rows.push(row);
-                sight.devices.push(seen(engine, index, row, signals));
+                sight.devices.push(seen);
             }
         }
         sight
@@ -268,33 +277,36 @@ impl<'e> Sight<'e> {
             };
             return (placed, moves, None);
         };
-        let is_under_way = |at: &usize| {
-            let seen = &self.devices[*at];
-            seen.is_sent || seen.is_placed
-        };
-        // Of whom it is not known whether they are online, or what they report, may be on their way. Who
-        // is known to have left Intune reports nothing, however long it is waited for.
-        let perhaps_in_flight = |at: &usize| {
-            let (seen, row) = (&self.devices[*at], self.rows[*at]);
-            let inventory = engine.inventory();
-            let may_report = inventory.online.get(row) != Ternary::No
-                && inventory.enrolled.get(row) != Ternary::No;
-            may_report && !seen.is_online && !seen.has_arrived && is_under_way(at)
-        };
-        let unknown = (0..self.rows.len()).filter(perhaps_in_flight).count();
         let moves = Moves {
             limits: Limits {
-                more: turn.limits.more.saturating_sub(unknown),
+                more: turn.limits.more.saturating_sub(self.perhaps_in_flight),
                 ..turn.limits
             },
             counts: turn.counts,
             // Who waits for what never comes takes no turn of those who could move.
             moved: set(&mut (0..self.rows.len())
-                .filter(|at| is_under_way(at) || self.devices[*at].is_lost)),
+                .filter(|at| self.devices[*at].is_under_way() || self.devices[*at].is_lost)),
         };
         let admitted = set(&mut turn.admitted.iter().copied());
         (admitted, moves, Some(turn.progress))
     }
+}
+
+/// Whether nobody knows if the device is online, or what it reports, so that it may be on its way. Who is
+/// known to have left Intune reports nothing, however long it is waited for.
+fn perhaps_in_flight(engine: &Engine<'_>, row: usize, seen: &Seen<'_>) -> bool {
+    let inventory = engine.inventory();
+    let may_report =
+        inventory.online.get(row) != Ternary::No && inventory.enrolled.get(row) != Ternary::No;
+    may_report && !seen.is_online && !seen.has_arrived && seen.is_under_way()
+}
+
+/// Whether the device is online, and reports some workloads and not this one, as a few clients do for
+/// ever: waiting for it does not make it tell.
+fn is_silent(engine: &Engine<'_>, row: usize, workload: Workload) -> bool {
+    let inventory = engine.inventory();
+    let tells = |workload: Workload| inventory.observed(workload).get(row) != Ternary::Unknown;
+    inventory.online.yes().contains(row) && !tells(workload) && Workload::ALL.into_iter().any(tells)
 }
 
 fn seen<'e>(

@@ -82,6 +82,17 @@ pub enum Rule {
     Unknown,
 }
 
+impl Rule {
+    /// The other collection that it goes by.
+    #[must_use]
+    pub const fn collection(&self) -> Option<&CollectionId> {
+        match self {
+            Self::Include(id) | Self::Exclude(id) => Some(id),
+            Self::Direct(_) | Self::Query | Self::Unknown => None,
+        }
+    }
+}
+
 /// A collection (memdocs: `SMS_Collection`).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Collection {

@@ -164,6 +164,7 @@ impl SiteClient {
                 .await;
             pilots.insert(*staged, pilot);
         }
+        self.refuse_a_part(&collections, &pilots).await?;
         owned.retain(|id, _| request.pilots.values().all(|pilot| pilot != id));
         Ok(SiteState {
             fleet: request.fleet.clone(),
@@ -203,6 +204,29 @@ impl SiteClient {
             return Err(unusable("a collection without its Comment"));
         }
         Ok(listing.items)
+    }
+
+    /// Refuses a list of collections that lacks one which a pilot collection is or names, and which is
+    /// there: what Diarchy made would look foreign, or gone.
+    async fn refuse_a_part(
+        &self,
+        collections: &[Collection],
+        pilots: &BTreeMap<Staged, Pilot>,
+    ) -> Result<(), EstateError> {
+        for pilot in pilots.values() {
+            let named = pilot.rules.iter().flatten().filter_map(Rule::collection);
+            for id in named.chain([&pilot.id]) {
+                if !is_listed(collections, id) && self.collection(id).await.is_ok() {
+                    let detail = format!("a list of collections without {id}, which there is");
+                    return Err(EstateError::unusable(
+                        Service::AdminService,
+                        COLLECTIONS.template,
+                        detail,
+                    ));
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn read_owned(&self, id: CollectionId, mark: OwnedMark) -> Option<Owned> {
@@ -315,7 +339,12 @@ impl SiteClient {
                     .get(included)
                     .is_none_or(|owned| owned.staged != staged)
             {
-                let members = self.members_or_none(included).await;
+                // Whose it is, nobody knows of one that is not listed.
+                let members = if is_listed(surroundings.collections, included) {
+                    self.members_or_none(included).await
+                } else {
+                    None
+                };
                 pilot.foreign_includes.insert(included.clone(), members);
             }
         }
@@ -429,6 +458,11 @@ fn believed(
         return None;
     }
     members
+}
+
+fn is_listed(collections: &[Collection], id: &CollectionId) -> bool {
+    let mut collections = collections.iter();
+    collections.any(|collection| collection.id.as_ref() == Fact::Known(id))
 }
 
 fn names(collections: &[Collection]) -> BTreeSet<String> {

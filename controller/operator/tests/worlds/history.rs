@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use diarchy_operator::report::{FleetReport, RolloutReport};
-use diarchy_simulator::{Act, Truth};
+use diarchy_simulator::{Act, Truth, Workload};
 use jiff::Timestamp;
 
 use crate::repository::Repository;
@@ -71,6 +71,12 @@ pub struct Pass {
 }
 
 impl Pass {
+    /// Whether a service may have left something out without a word.
+    pub fn may_hide(&self) -> bool {
+        let tells_all = |report: &FleetReport| report.problems.is_empty();
+        !self.is_clean && self.report.as_ref().is_none_or(tells_all)
+    }
+
     /// What it reported of an assignment's rollout.
     pub fn rollout(&self, assignment: &str) -> Option<&RolloutReport> {
         let report = self.report.as_ref()?;
@@ -90,6 +96,9 @@ pub struct History {
     pub log: Vec<diarchy_simulator::Entry>,
     pub audit: Vec<diarchy_operator::audit::Entry>,
     pub verdict: diarchy_simulator::Verdict,
+    /// The members of the pilot collections as the world begins, by the site's number, and devices that
+    /// Intune has then.
+    pub first_members: BTreeSet<(Workload, u32)>,
     /// What is true in the end.
     pub truths: Vec<Truth>,
 }

@@ -8,7 +8,7 @@ use diarchy_core::resource::{Kind, ObjectName};
 use diarchy_core::rollout::{Act as Saying, Phase};
 use diarchy_operator::report::FleetReport;
 use diarchy_operator::store::GivenApproval;
-use diarchy_simulator::{Act, Options, Truth};
+use diarchy_simulator::{Act, Options, Setup, Truth, Workload};
 
 use crate::draw::Draw;
 use crate::history::{Deed, Done, History, Pass};
@@ -77,6 +77,7 @@ pub fn live(seed: u64) -> History {
         has_fuse: false,
         said: 0,
     };
+    life.history.first_members = life.first_members(&setup);
     life.commit(head);
     for _ in 0..life.draw.between(20, 40) {
         life.round();
@@ -100,6 +101,25 @@ impl Life {
         self.history.revisions.push(next.clone());
         self.head = next;
         self.did(Deed::Commit(number));
+    }
+
+    fn first_members(&self, setup: &Setup) -> BTreeSet<(Workload, u32)> {
+        let control = self.house.world.control();
+        let mut first = BTreeSet::new();
+        for (workload, slider) in &setup.workloads {
+            let pilot = slider.pilot_collection.as_ref();
+            let members = pilot.and_then(|pilot| control.members(pilot));
+            let members = members.into_iter().flatten();
+            first.extend(members.map(|resource| (*workload, resource)));
+        }
+        for truth in self.truths() {
+            let there = truth.resource_id.into_iter();
+            first.extend(there.flat_map(|resource| {
+                let workloads = truth.actual.iter();
+                workloads.map(move |workload| (*workload, resource))
+            }));
+        }
+        first
     }
 
     pub fn truths(&self) -> Vec<Truth> {

@@ -115,8 +115,7 @@ impl Managed {
             "windowsUpdateForBusiness": intune(Workload::WindowsUpdatePolicies),
         });
         if context.beta {
-            // A few clients are silent about the two that came last.
-            let silent = context.world.chance.per_mille("silent", self.device, 8);
+            let silent = context.world.is_silent(self.device);
             let value = |workload| {
                 if silent {
                     Value::Null

@@ -60,8 +60,10 @@ pub struct Truth {
     pub outside_limiting_collection: bool,
     /// The workloads that Intune rules on it, in truth.
     pub actual: Vec<Workload>,
-    /// The workloads that Graph says Intune rules.
+    /// The workloads that Graph says Intune rules, but for those that it is `silent` about.
     pub reported: Vec<Workload>,
+    /// The workloads of which Graph never says anything for it.
+    pub silent: Vec<Workload>,
     /// What befalls it once Intune has the workload that each is about.
     pub mishaps: Vec<Mishap>,
 }
@@ -281,6 +283,11 @@ impl World {
         })
     }
 
+    /// Whether the device's client says nothing about the two workloads that came last, as a few do.
+    pub(crate) fn is_silent(&self, device: usize) -> bool {
+        self.chance.per_mille("silent", device, 8)
+    }
+
     /// What is true of a device.
     pub(crate) fn truth(&self, device: &Device) -> Truth {
         let record = self.intune_record(device);
@@ -316,6 +323,11 @@ impl World {
                 _ => workloads(self.actual(device)),
             },
             reported: workloads(reported),
+            silent: if self.is_silent(device.number) {
+                vec![Workload::EndpointProtection, Workload::OfficeClickToRun]
+            } else {
+                Vec::new()
+            },
             mishaps: self.mishaps(device).collect(),
         }
     }

@@ -156,7 +156,9 @@ fn removals<'h>(
         .filter(|one| one.assignment.workload == owned.workload || one.assignment.to_intune)
         .map(Reason::Of)
         .collect();
-    let is_kept = moment.site.is_foreign(owned.workload, resource)
+    // A rule beside that of somebody else changes nothing for the device, and that one may not be seen.
+    let is_foreign = moment.site.is_foreign(owned.workload, resource) && !moment.pass.may_hide();
+    let is_kept = is_foreign
         || moment
             .site
             .holders(owned.workload, resource)

@@ -62,31 +62,39 @@ fn stuck(moment: &Moment<'_>, name: &str, one: &Assignment) -> Option<Phase> {
     if has_ended || !moment.is_in_force(name, one) {
         return None;
     }
-    let is_silent = |truth: &Truth| {
-        let mut mishaps = truth.mishaps.iter();
-        mishaps.any(|one| one.what == MishapKind::Silent)
-    };
     let selected = moment
         .history
         .truths
         .iter()
         .filter(|truth| moment.selects(one, truth));
+    let is_placed = |resource| moment.site.is_placed(one.workload, name, resource);
     let own: Vec<_> = selected
-        .filter(|truth| moment.is_own(name, truth, one.workload))
+        .filter(|truth| {
+            moment.is_own(name, truth, one.workload) || truth.resource_id.is_some_and(is_placed)
+        })
         .collect();
     // A rollout without anybody to move waits for somebody to come.
     let can_move = |truth: &&&Truth| {
         // What people put in, nobody takes out.
-        let is_foreign = |resource| moment.site.is_foreign(one.workload, resource);
+        let stays = |resource| {
+            moment.site.is_foreign(one.workload, resource)
+                || stays_along(moment, one.workload, resource)
+        };
         truth.follows_sliders
             && !truth.outside_limiting_collection
-            && (one.to_intune || !truth.resource_id.is_some_and(is_foreign))
+            && (one.to_intune || !truth.resource_id.is_some_and(stays))
     };
     // One that was enrolled before it had the client never follows, and nobody knows.
     let is_reason = own
         .iter()
-        .any(|truth| is_silent(truth) || !truth.online || truth.enrolled_first);
+        .any(|truth| is_silent(truth, one.workload) || !truth.online || truth.enrolled_first);
     (own.iter().filter(can_move).count() > 0 && !is_reason).then_some(phase)
+}
+
+/// Whether the device never says that Intune has the workload.
+fn is_silent(truth: &Truth, workload: Workload) -> bool {
+    let mut mishaps = truth.mishaps.iter();
+    mishaps.any(|one| one.what == MishapKind::Silent) || truth.silent.contains(&workload)
 }
 
 /// Whether so many devices never report the workload that its slider may seem to have been moved, which
@@ -97,6 +105,14 @@ fn is_contradicted(history: &History, workload: Workload) -> bool {
     let (silent, others): (Vec<_>, Vec<_>) =
         there.partition(|truth| !truth.reported.contains(&workload));
     silent.len() > others.len() / 2
+}
+
+/// Whether DeviceConfiguration is at Intune, with which EndpointProtection stays there although nobody asks.
+fn stays_along(moment: &Moment<'_>, workload: Workload, resource: u32) -> bool {
+    let configuration = Workload::DeviceConfiguration;
+    workload == Workload::EndpointProtection
+        && moment.is_piloted(configuration)
+        && moment.site.is_held(configuration, resource)
 }
 
 /// Whether Intune shall have the workload, for a device of which that can be told.
@@ -121,12 +137,22 @@ fn expected(moment: &Moment<'_>, truth: &Truth, workload: Workload) -> Option<bo
     if !deciding.iter().all(is_done) {
         return None;
     }
+    // Devices that never report stay on their way, and keep back as many as may be there at once.
+    let is_full = |one: &Candidate<'_>| {
+        let rollout = one.assignment.rollout.as_ref();
+        let waited_for = moment.history.truths.iter().filter(|truth| {
+            let is_placed = |resource| moment.site.is_placed(workload, one.name, resource);
+            is_silent(truth, workload) && truth.resource_id.is_some_and(is_placed)
+        });
+        rollout
+            .and_then(|rollout| rollout.max_concurrency)
+            .is_some_and(|most| waited_for.count() >= most)
+    };
+    if deciding.iter().any(is_full) {
+        return None;
+    }
     let is_held = moment.site.is_held(workload, resource);
-    // Where DeviceConfiguration stays at Intune although nobody asks, EndpointProtection stays too.
-    let configuration = Workload::DeviceConfiguration;
-    let stays_along = workload == Workload::EndpointProtection
-        && moment.is_piloted(configuration)
-        && moment.site.is_held(configuration, resource);
+    let stays_along = stays_along(moment, workload, resource);
     match deciding.first() {
         Some(winner) if winner.assignment.to_intune => Some(true),
         // What people put in, nobody takes out.

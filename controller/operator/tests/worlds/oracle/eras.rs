@@ -26,6 +26,8 @@ pub struct Era {
     deeds: usize,
     /// When it began, and in which pass.
     pub began: usize,
+    /// Devices that were in already when it began.
+    pub were_in: BTreeSet<u32>,
     /// Devices that were moved for it.
     pub moved: BTreeSet<u32>,
     /// Those of them that were where they had been before until then, by the pass that moved them.
@@ -99,6 +101,7 @@ impl Era {
             since: moment.pass.began,
             deeds: moment.pass.deeds,
             began: moment.number,
+            were_in: BTreeSet::new(),
             moved: BTreeSet::new(),
             begun: BTreeMap::new(),
             stopped: None,
@@ -129,13 +132,14 @@ impl Era {
         if let Some(one) = one
             && !before.is_empty()
         {
-            next.step = self.filled(moment, name, one);
+            next.were_in = are_in(moment, name, one);
+            next.step = self.filled(moment, one, &next.were_in);
         }
         next
     }
 
     /// The last step that devices which are in already fill at most.
-    fn filled(&self, moment: &Moment<'_>, name: &str, one: &Assignment) -> usize {
+    fn filled(&self, moment: &Moment<'_>, one: &Assignment, were_in: &BTreeSet<u32>) -> usize {
         let Some(rollout) = &one.rollout else {
             return 0;
         };
@@ -143,15 +147,9 @@ impl Era {
             return rollout.steps.len();
         }
         let truths = moment.pass.truths.iter();
-        let is_in = |resource: u32| {
-            moment.site.is_held(one.workload, resource)
-                || moment.site.is_placed(one.workload, name, resource)
-        };
         let inside = truths
             .filter(|truth| moment.selects(one, truth))
-            .filter(|truth| {
-                truth.resource_id.is_some_and(is_in) || self.moved.contains(&truth.device)
-            })
+            .filter(|truth| were_in.contains(&truth.device) || self.moved.contains(&truth.device))
             .count();
         let filled = rollout.steps.iter().filter(|step| step.devices <= inside);
         // Everybody may be in.
@@ -185,6 +183,19 @@ impl Era {
         let step = rollout.steps.get(self.step).filter(|_| is_told)?;
         Some(step.devices)
     }
+}
+
+/// Devices that some collection of the workload's pilot has.
+fn are_in(moment: &Moment<'_>, name: &str, one: &Assignment) -> BTreeSet<u32> {
+    let is_in = |resource: u32| {
+        moment.site.is_held(one.workload, resource)
+            || moment.site.is_placed(one.workload, name, resource)
+    };
+    let truths = moment.pass.truths.iter();
+    truths
+        .filter(|truth| truth.resource_id.is_some_and(is_in))
+        .map(|truth| truth.device)
+        .collect()
 }
 
 fn steps(one: Option<&Assignment>) -> usize {

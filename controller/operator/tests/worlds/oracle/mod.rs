@@ -35,8 +35,14 @@ impl Moment<'_> {
     pub fn is_withdrawn(&self, write: &Write) -> bool {
         let made = self.site.made(&write.collection, write.resource);
         let at = self.history.log[write.entry].at;
-        !write.adds
-            && made.is_some_and(|made| at.duration_since(made) < SignedDuration::from_hours(12))
+        let is_new =
+            made.is_some_and(|made| at.duration_since(made) < SignedDuration::from_hours(12));
+        // The site may have been kept from evaluating it for longer.
+        let owned = self.site.owned.get(&write.collection);
+        let is_elsewhere = owned
+            .zip(self.device(write.resource))
+            .is_some_and(|(owned, truth)| !truth.actual.contains(&owned.workload));
+        !write.adds && (is_new || is_elsewhere)
     }
 }
 
@@ -88,8 +94,7 @@ pub fn judge(history: &History) -> Vec<String> {
         Box::new(ledger::Ledger),
         Box::new(end::End),
     ];
-    let first = history.passes.first().map_or(&[][..], |pass| &pass.truths);
-    let mut site = Site::new(first);
+    let mut site = Site::new(&history.first_members);
     let mut entry = 0;
     for (number, pass) in history.passes.iter().enumerate() {
         // What people did at the site before the pass.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diarchy_simulator::{Act, Cause, Effect, Entry, RuleKey, Truth, Workload};
+use diarchy_simulator::{Act, Cause, Effect, Entry, RuleKey, Workload};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -39,18 +39,12 @@ pub struct Site {
 }
 
 impl Site {
-    /// The site as it is when the world begins, with what is true of its devices.
-    pub fn new(truths: &[Truth]) -> Self {
-        let mut site = Self::default();
-        for truth in truths {
-            let Some(resource) = truth.resource_id else {
-                continue;
-            };
-            let workloads = truth.actual.iter();
-            site.first
-                .extend(workloads.map(|workload| (*workload, resource)));
+    /// The site as it is when the world begins, with the members of the pilot collections.
+    pub fn new(members: &BTreeSet<(Workload, u32)>) -> Self {
+        Self {
+            first: members.clone(),
+            ..Self::default()
         }
-        site
     }
 
     /// Notes which assignments are gone in the revision that is in force.

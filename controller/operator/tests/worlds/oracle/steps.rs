@@ -25,8 +25,9 @@ impl Check for Steps {
         else {
             return;
         };
-        // Who was admitted once, and was taken out by hand, comes in again whatever the step.
-        let is_put_back = moment.site.was_taken(&write.collection, write.resource);
+        // Who was in before, or was taken out by hand, comes in again whatever the step.
+        let is_put_back = moment.site.was_taken(&write.collection, write.resource)
+            || era.were_in.contains(&truth.device);
         if is_put_back || !era.moved.insert(truth.device) {
             return;
         }
@@ -51,6 +52,7 @@ impl Check for Steps {
         if let Some(most) = rollout.max_concurrency
             && begins
             && !era.is_blurred
+            && !moment.pass.may_hide()
         {
             // The device itself is placed only afterwards. One that is offline takes nobody's place.
             let itself = usize::from(is_surely_online(moment, truth.device));
@@ -123,6 +125,7 @@ fn is_under_way(moment: &Moment<'_>, (name, one): (&str, &Assignment), device: u
         && truth.follows_sliders
         && !truth.outside_limiting_collection
         && !truth.reported.contains(&one.workload)
+        && !truth.silent.contains(&one.workload)
         && is_surely_online(moment, device)
 }
 
