@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::desired::{Assignment, AssignmentIndex, Desired, Force, FrozenBy};
 use crate::digest::Digest;
-use crate::due::Wait;
+use crate::due::{Wait, held_to};
 use crate::engine::{Engine, Kept, Verdict};
 use crate::obstacle::Obstacle;
 use crate::rollout::{Phase, Progress, Rollouts, Stage};
@@ -142,11 +142,7 @@ impl Circumstances {
         {
             obstacles.push(Obstacle::AwaitingApproval { digest: *digest });
         }
-        let window = end.desired().assignment(because).window();
-        if let Some(window) = window.filter(|window| !window.is_open(end.now())) {
-            let opens = window.opens_after(end.now());
-            obstacles.push(Obstacle::OutsideWindow { opens });
-        }
+        obstacles.extend(closed_window(end, pair, because));
         match self.held_back.get(&pair) {
             Some(Wait::MaxConcurrency) => obstacles.push(Obstacle::MaxConcurrency),
             Some(Wait::Pace) => obstacles.push(Obstacle::MaxChangesPerHour),
@@ -232,6 +228,30 @@ impl Circumstances {
         let online = end.inventory().online.yes().contains(row);
         (self.sent.contains(&pair) || differs).then_some(Obstacle::NotReported { online })
     }
+}
+
+/// The window that keeps a change from being written; of several, the one that opens last.
+fn closed_window(end: &Engine<'_>, pair: Pair, because: AssignmentIndex) -> Option<Obstacle> {
+    let leaves = matches!(
+        end.verdict(pair.0, pair.1),
+        Verdict::Change {
+            to: Authority::ConfigurationManager,
+            ..
+        }
+    );
+    let held_to = if leaves {
+        held_to(end, pair, because)
+    } else {
+        vec![because]
+    };
+    let windows = held_to
+        .into_iter()
+        .filter_map(|index| end.desired().assignment(index).window());
+    let closed = windows.filter(|window| !window.is_open(end.now()));
+    let opens = closed.map(|window| window.opens_after(end.now()));
+    opens
+        .max_by_key(|opens| opens.unwrap_or(Timestamp::MAX))
+        .map(|opens| Obstacle::OutsideWindow { opens })
 }
 
 /// The assignments that would have a device elsewhere than it is.

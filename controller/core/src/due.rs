@@ -7,7 +7,7 @@ use crate::engine::{Engine, Holding};
 use crate::rollout::Moves;
 use crate::steps::Step;
 use crate::ternary::Ternary;
-use crate::workload::{Authority, WorkloadSet};
+use crate::workload::{Authority, Workload, WorkloadSet};
 
 /// What is taken in one pass.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -110,14 +110,16 @@ impl<'b, 'e, 'a> Taken<'b, 'e, 'a> {
         if moves.is_some_and(|moves| !moves.limits.may_move) {
             return Some(Wait::Stopped);
         }
-        let engine = self.engine;
-        let is_open = self.open.entry(index);
-        if !*is_open.or_insert_with(|| is_open_now(engine, index)) {
+        let held_to = match step {
+            Step::TakeOut { but: None, .. } => held_to(self.engine, (row, workload), index),
+            _ => vec![index],
+        };
+        if !held_to.into_iter().all(|index| self.is_open(index)) {
             return Some(Wait::OutsideWindow);
         }
         if let Some(moves) = moves
             && !moves.moved.contains(row)
-            && engine.inventory().online.get(row) != Ternary::No
+            && self.engine.inventory().online.get(row) != Ternary::No
         {
             let beginning = self.beginning.entry(index).or_default();
             if !beginning.contains(&row) && beginning.len() >= moves.limits.more {
@@ -130,6 +132,12 @@ impl<'b, 'e, 'a> Taken<'b, 'e, 'a> {
             return None;
         }
         (!self.fits((self.brakes.is_sent)(step))).then_some(Wait::Pace)
+    }
+
+    fn is_open(&mut self, index: AssignmentIndex) -> bool {
+        let engine = self.engine;
+        let is_open = self.open.entry(index);
+        *is_open.or_insert_with(|| is_open_now(engine, index))
     }
 
     /// Whether one more keeps the pace.
@@ -152,6 +160,22 @@ fn begins(engine: &Engine<'_>, step: &Step) -> bool {
         } => engine.desired().assignment(*because).authority == Authority::ConfigurationManager,
         Step::TakeOut { .. } | Step::Withdraw { .. } => false,
     }
+}
+
+/// The assignments whose windows a device is held to that is taken out of a pilot: the one that asks for
+/// it, or, where nobody asks for the device any more, all that have it.
+pub(crate) fn held_to(
+    engine: &Engine<'_>,
+    (row, workload): (usize, Workload),
+    because: AssignmentIndex,
+) -> Vec<AssignmentIndex> {
+    let mut held_to = vec![because];
+    if engine.desired().assignment(because).authority == Authority::Intune
+        && let Some(holding) = engine.holding(row, workload)
+    {
+        held_to.extend(holding.owners.iter().filter(|owner| **owner != because));
+    }
+    held_to
 }
 
 /// Whether writes for an assignment may be made now.

@@ -8,18 +8,20 @@
 
 mod world;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_core::accept::{Acceptance, Accepted, Basis, WaitReason, accept};
 use diarchy_core::amount::Amount;
+use diarchy_core::circumstances::Circumstances;
 use diarchy_core::decision::Decision;
 use diarchy_core::desired::{
-    AssignmentIndex, Desired, Force, FrozenBy, Guardrails, OnFailure, Rollout, Step,
+    AssignmentIndex, Desired, Force, FrozenBy, Guardrails, OnFailure, Rollout, Step, Window,
 };
 use diarchy_core::due::{Brakes, Wait, due, waiting};
 use diarchy_core::duration::Span;
 use diarchy_core::engine::Engine;
-use diarchy_core::plan::Change;
+use diarchy_core::obstacle::Obstacle;
+use diarchy_core::plan::{Change, Plan};
 use diarchy_core::resource::ObjectName;
 use diarchy_core::rollout::{
     Act, Heeded, Look, Progress, Rejected, Rollouts, Said, Signals, spec_digest,
@@ -280,6 +282,80 @@ fn braked<T>(
         moves: &decision.survey.moves,
     };
     see(&decision.engine, &steps, &brakes)
+}
+
+/// A few clients never speak of the workloads that came last, however long they are waited for.
+#[test]
+fn who_never_speaks_of_the_workload_takes_nobodys_place() {
+    let mut world = fleet(5);
+    let mut memory = baseline();
+    let mut all = rollout(Amount::ALL);
+    all.max_concurrency = Some(Amount::Count(1));
+    let own = world.assignments[0].reference();
+    let silent = &mut world.devices[0];
+    hold(silent, WORKLOAD, &[own]);
+    silent.insert("observed".to_owned(), json!([]));
+    silent.insert("observedUnread".to_owned(), json!([WORKLOAD.name()]));
+    let sent = |world: &World, memory: &mut Memory| {
+        pass(world, &all, memory, |decision, acceptance| {
+            braked(decision, acceptance, |engine, steps, brakes| {
+                due(engine, steps, &[], brakes).steps.len()
+            })
+        })
+    };
+    assert_eq!(sent(&world, &mut memory), 1);
+    // Of one of which nothing was read, nobody knows whether it is still on its way.
+    world.devices[0].remove("observed");
+    world.devices[0].remove("observedUnread");
+    assert_eq!(sent(&world, &mut memory), 0);
+}
+
+/// Two assignments have the device, and neither asks for it any more: the window of either counts.
+#[test]
+fn who_leaves_waits_for_the_window_of_each_that_has_it() {
+    let mut world = fleet(2);
+    world
+        .assignments
+        .push(assignment("base", WORKLOAD, "some", Authority::Intune));
+    let holders: Vec<String> = world
+        .assignments
+        .iter()
+        .map(world::Assignment::reference)
+        .collect();
+    hold(&mut world.devices[50], WORKLOAD, &holders);
+    let inventory = world.inventory();
+    for windowed in 0..2 {
+        let mut desired = world.desired();
+        let closed = Window {
+            days: Vec::new(),
+            from: "22:00".parse().unwrap(),
+            to: "23:00".parse().unwrap(),
+            time_zone: jiff::tz::TimeZone::UTC,
+        };
+        desired.assignments[windowed].rollout = Some(Rollout {
+            window: Some(closed),
+            ..rollout(Amount::ALL)
+        });
+        let engine = Engine::new(&desired, &inventory, now());
+        let leaves = |change: &&Change| change.row == 50;
+        let changes: Vec<Change> = Plan::new(&engine).changes;
+        let changes: Vec<Change> = changes.iter().filter(leaves).copied().collect();
+        assert_eq!(changes.len(), 1);
+        let steps = steps(&engine, &RulesUnderWay::default(), &changes, &[]);
+        let brakes = Brakes {
+            contradicted: WorkloadSet::EMPTY,
+            left: 100,
+            is_sent: &|_| false,
+            is_enrolling: &|_| false,
+            moves: &BTreeMap::new(),
+        };
+        assert_eq!(due(&engine, &steps, &[], &brakes).steps, []);
+        let waits = waiting(&engine, &steps, &brakes);
+        assert_eq!(waits[0].1, Wait::OutsideWindow);
+        let found = Circumstances::default().obstacles(&engine, (50, WORKLOAD), &|_| true);
+        let is_window = |obstacle: &Obstacle| matches!(obstacle, Obstacle::OutsideWindow { .. });
+        assert!(found.iter().any(is_window), "{found:?}");
+    }
 }
 
 #[test]

@@ -447,6 +447,23 @@ async fn a_list_without_comments_is_no_state() {
     assert!(site(&[&server.url], &fast()).state(&request).await.is_err());
 }
 
+/// A page that comes back short would make what Diarchy made look like somebody else's.
+#[tokio::test]
+async fn a_list_that_lacks_what_a_pilot_includes_is_no_state() {
+    let mut bench = Bench::new(true).await;
+    let report = bench.pull(&[place("apps-1", [1])]).await;
+    assert_eq!(report.stopped, None, "{report:#?}");
+    let owned = bench.state().await.owned.into_keys().next().unwrap();
+    bench.site().unlisted = Some(owned.to_string());
+    let request = StateRequest {
+        fleet: "contoso".into(),
+        pilots: BTreeMap::from([(WORKLOAD.into(), PILOT.parse().unwrap())]),
+    };
+    let refused = bench.client.state(&request).await.unwrap_err();
+    let told = format!("without {owned}, which there is");
+    assert!(refused.to_string().contains(&told), "{refused}");
+}
+
 /// Another may hold what is written to by the time that a service asks to wait for.
 #[tokio::test]
 async fn a_write_is_given_up_in_time_whatever_the_site_asks_for() {

@@ -28,6 +28,8 @@ pub struct Site {
     pub tells_rules: bool,
     /// Whether a look-up answers with a list of one.
     pub lists_of_one: bool,
+    /// A collection that lists leave out.
+    pub unlisted: Option<String>,
     /// The devices of the limiting collection.
     pub all: BTreeSet<u32>,
     /// Every write, as method and collection.
@@ -92,6 +94,7 @@ impl Site {
             };
         }
         let ids = self.collections.keys();
+        let ids = ids.filter(|id| self.unlisted.as_ref() != Some(id));
         Reply::list(ids.map(|id| self.entity(id, false)).collect())
     }
 

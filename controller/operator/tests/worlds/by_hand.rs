@@ -133,3 +133,36 @@ fn what_a_service_hid_is_nothing_to_have_been_forgotten() {
     let forgets = |event: &Event| matches!(event, Event::Forgotten { .. });
     assert!(!trail.iter().any(|(_, entry)| forgets(&entry.event)));
 }
+
+/// An inventory that lost the devices that were to move has nothing to begin with, and its coming back is
+/// no yes either.
+#[test]
+fn an_inventory_that_shrank_before_the_first_yes_is_no_beginning() {
+    let (mut house, mut repository) = everybody();
+    let mut truths = house.world.control().truths();
+    truths.retain(|truth| truth.follows_sliders && truth.intune_duplicate_id.is_none());
+    truths.sort_by_key(|truth| truth.resource_id);
+    let last = truths.pop().expect("there are devices").serial_number;
+    repository.groups.insert(
+        "all".to_owned(),
+        Group {
+            digits: BTreeSet::new(),
+            serials: BTreeSet::from([last]),
+            without: None,
+        },
+    );
+    house.commit(&repository.yaml());
+    let waits = |report: &FleetReport| report.waiting.clone().map(|waiting| waiting.reason);
+    let no_baseline = Some("NoBaseline");
+    assert_eq!(waits(&pass(&mut house)), no_baseline);
+    let control = house.world.control();
+    let cut = Failure::Truncated { keep: 0.4 };
+    control.inject(Fault::new(Service::AdminService, "SMS_R_System", cut));
+    let shrunk = Some("MaxInventoryShrink");
+    assert_eq!(waits(&pass(&mut house)), shrunk);
+    control.clear_all();
+    for _ in 0..3 {
+        assert_eq!(waits(&pass(&mut house)), no_baseline);
+    }
+    assert_eq!(control.judge().writes, 0);
+}

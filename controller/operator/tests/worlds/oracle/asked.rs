@@ -156,13 +156,13 @@ fn removals<'h>(
         .filter(|one| one.assignment.workload == owned.workload || one.assignment.to_intune)
         .map(Reason::Of)
         .collect();
-    // A rule beside that of somebody else changes nothing for the device, and that one may not be seen.
-    let is_foreign = moment.site.is_foreign(owned.workload, resource) && !moment.pass.may_hide();
-    let is_kept = is_foreign
-        || moment
-            .site
-            .holders(owned.workload, resource)
-            .any(|other| !moment.gives_back(other));
+    // A rule beside those that stay changes nothing for the device, and they may not be seen.
+    let is_kept = !moment.pass.may_hide()
+        && (moment.site.is_foreign(owned.workload, resource)
+            || moment
+                .site
+                .holders(owned.workload, resource)
+                .any(|other| !moment.gives_back(other)));
     if !is_kept {
         reasons.extend(leaving(moment, owned, truth));
     }

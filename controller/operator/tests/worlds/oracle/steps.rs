@@ -28,7 +28,7 @@ impl Check for Steps {
         // Who was in before, or was taken out by hand, comes in again whatever the step.
         let is_put_back = moment.site.was_taken(&write.collection, write.resource)
             || era.were_in.contains(&truth.device);
-        if is_put_back || !era.moved.insert(truth.device) {
+        if is_put_back || !era.moved.insert(truth.device) || moment.pass.may_hide() {
             return;
         }
         // Who was taken over by another, or has left Intune, takes nobody's place.
@@ -52,7 +52,6 @@ impl Check for Steps {
         if let Some(most) = rollout.max_concurrency
             && begins
             && !era.is_blurred
-            && !moment.pass.may_hide()
         {
             // The device itself is placed only afterwards. One that is offline takes nobody's place.
             let itself = usize::from(is_surely_online(moment, truth.device));
