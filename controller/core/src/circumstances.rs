@@ -47,8 +47,8 @@ impl Circumstances {
         has_admitted: &dyn Fn(AssignmentIndex) -> bool,
     ) -> Vec<Obstacle> {
         let mut obstacles = match end.verdict(row, workload) {
-            Verdict::Change { because, .. } => {
-                let mut obstacles = self.of_change(end, (row, workload), because);
+            Verdict::Change { because, to } => {
+                let mut obstacles = self.of_change(end, (row, workload), because, to);
                 let admitted = has_admitted(because);
                 obstacles.extend(self.of_rollout(end.desired(), because, admitted));
                 obstacles
@@ -132,7 +132,13 @@ impl Circumstances {
     }
 
     /// What keeps a change from being written, or from taking effect.
-    fn of_change(&self, end: &Engine<'_>, pair: Pair, because: AssignmentIndex) -> Vec<Obstacle> {
+    fn of_change(
+        &self,
+        end: &Engine<'_>,
+        pair: Pair,
+        because: AssignmentIndex,
+        to: Authority,
+    ) -> Vec<Obstacle> {
         let mut obstacles: Vec<Obstacle> = self.fleet.iter().cloned().collect();
         if self.by_hand.contains(&pair.1) {
             obstacles.push(Obstacle::ManualStepNeeded);
@@ -142,7 +148,13 @@ impl Circumstances {
         {
             obstacles.push(Obstacle::AwaitingApproval { digest: *digest });
         }
-        obstacles.extend(closed_window(end, pair, because));
+        let windows = held_to(end, pair, because, to)
+            .filter_map(|index| end.desired().assignment(index).window());
+        let closed = windows.filter(|window| !window.is_open(end.now()));
+        // Of several, the one that opens last lets it go.
+        let opens = closed.map(|window| window.opens_after(end.now()));
+        let last = opens.max_by_key(|opens| opens.unwrap_or(Timestamp::MAX));
+        obstacles.extend(last.map(|opens| Obstacle::OutsideWindow { opens }));
         match self.held_back.get(&pair) {
             Some(Wait::MaxConcurrency) => obstacles.push(Obstacle::MaxConcurrency),
             Some(Wait::Pace) => obstacles.push(Obstacle::MaxChangesPerHour),
@@ -228,30 +240,6 @@ impl Circumstances {
         let online = end.inventory().online.yes().contains(row);
         (self.sent.contains(&pair) || differs).then_some(Obstacle::NotReported { online })
     }
-}
-
-/// The window that keeps a change from being written; of several, the one that opens last.
-fn closed_window(end: &Engine<'_>, pair: Pair, because: AssignmentIndex) -> Option<Obstacle> {
-    let leaves = matches!(
-        end.verdict(pair.0, pair.1),
-        Verdict::Change {
-            to: Authority::ConfigurationManager,
-            ..
-        }
-    );
-    let held_to = if leaves {
-        held_to(end, pair, because)
-    } else {
-        vec![because]
-    };
-    let windows = held_to
-        .into_iter()
-        .filter_map(|index| end.desired().assignment(index).window());
-    let closed = windows.filter(|window| !window.is_open(end.now()));
-    let opens = closed.map(|window| window.opens_after(end.now()));
-    opens
-        .max_by_key(|opens| opens.unwrap_or(Timestamp::MAX))
-        .map(|opens| Obstacle::OutsideWindow { opens })
 }
 
 /// The assignments that would have a device elsewhere than it is.

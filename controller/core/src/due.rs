@@ -110,16 +110,17 @@ impl<'b, 'e, 'a> Taken<'b, 'e, 'a> {
         if moves.is_some_and(|moves| !moves.limits.may_move) {
             return Some(Wait::Stopped);
         }
-        let held_to = match step {
-            Step::TakeOut { but: None, .. } => held_to(self.engine, (row, workload), index),
-            _ => vec![index],
+        let engine = self.engine;
+        let to = match step {
+            Step::TakeOut { but: None, .. } => Authority::ConfigurationManager,
+            _ => engine.desired().assignment(index).authority,
         };
-        if !held_to.into_iter().all(|index| self.is_open(index)) {
+        if !held_to(engine, (row, workload), index, to).all(|index| self.is_open(index)) {
             return Some(Wait::OutsideWindow);
         }
         if let Some(moves) = moves
             && !moves.moved.contains(row)
-            && self.engine.inventory().online.get(row) != Ternary::No
+            && engine.inventory().online.get(row) != Ternary::No
         {
             let beginning = self.beginning.entry(index).or_default();
             if !beginning.contains(&row) && beginning.len() >= moves.limits.more {
@@ -162,20 +163,19 @@ fn begins(engine: &Engine<'_>, step: &Step) -> bool {
     }
 }
 
-/// The assignments whose windows a device is held to that is taken out of a pilot: the one that asks for
-/// it, or, where nobody asks for the device any more, all that have it.
-pub(crate) fn held_to(
-    engine: &Engine<'_>,
+/// The assignments whose windows a change is held to: the one that it is made for, and, where that only
+/// lets the device go, all others that have it.
+pub(crate) fn held_to<'e>(
+    engine: &'e Engine<'_>,
     (row, workload): (usize, Workload),
     because: AssignmentIndex,
-) -> Vec<AssignmentIndex> {
-    let mut held_to = vec![because];
-    if engine.desired().assignment(because).authority == Authority::Intune
-        && let Some(holding) = engine.holding(row, workload)
-    {
-        held_to.extend(holding.owners.iter().filter(|owner| **owner != because));
-    }
-    held_to
+    to: Authority,
+) -> impl Iterator<Item = AssignmentIndex> + 'e {
+    let lets_go = engine.desired().assignment(because).authority != to;
+    let holding = engine.holding(row, workload).filter(|_| lets_go);
+    let owners = holding.map_or(&[][..], |holding| &holding.owners);
+    let others = owners.iter().copied().filter(move |one| *one != because);
+    std::iter::once(because).chain(others)
 }
 
 /// Whether writes for an assignment may be made now.

@@ -239,9 +239,8 @@ impl<'e> Sight<'e> {
             let is_placed = is_placed(engine, index, row, signals.rules);
             if contains.is_possible() || is_placed {
                 let seen = seen(engine, index, row, signals);
-                let is_silent =
-                    is_silent(engine, row, workload) && (signals.is_evidence)(row, workload);
-                let perhaps = !is_silent && perhaps_in_flight(engine, row, &seen);
+                let perhaps = perhaps_in_flight(engine, row, &seen)
+                    && !(is_silent(engine, row, workload) && (signals.is_evidence)(row, workload));
                 sight.perhaps_in_flight += usize::from(perhaps);
                 sight.selected += usize::from(contains.is_certain());
                 sight.rows.push(row);
