@@ -24,7 +24,7 @@ use diarchy_core::obstacle::Obstacle;
 use diarchy_core::plan::{Change, Plan};
 use diarchy_core::resource::ObjectName;
 use diarchy_core::rollout::{
-    Act, Heeded, Look, Progress, Rejected, Rollouts, Said, Signals, spec_digest,
+    Act, Heeded, Look, Moves, Progress, Rejected, Rollouts, Said, Signals, spec_digest,
 };
 use diarchy_core::rules::RulesUnderWay;
 use diarchy_core::steps::{Step as SiteStep, steps};
@@ -274,14 +274,27 @@ fn braked<T>(
 ) -> T {
     let cleared = cleared(decision, acceptance);
     let steps = steps(&decision.engine, &RulesUnderWay::default(), &cleared, &[]);
-    let brakes = Brakes {
+    see(&decision.engine, &steps, &brakes(&decision.survey.moves))
+}
+
+/// No pace, and nothing that was sent before.
+fn brakes(moves: &BTreeMap<AssignmentIndex, Moves>) -> Brakes<'_> {
+    Brakes {
         contradicted: WorkloadSet::EMPTY,
         left: 100,
         is_sent: &|_| false,
         is_enrolling: &|_| false,
-        moves: &decision.survey.moves,
-    };
-    see(&decision.engine, &steps, &brakes)
+        moves,
+    }
+}
+
+/// How many steps a pass sends.
+fn sent(world: &World, rollout: &Rollout, memory: &mut Memory) -> usize {
+    pass(world, rollout, memory, |decision, acceptance| {
+        braked(decision, acceptance, |engine, steps, brakes| {
+            due(engine, steps, &[], brakes).steps.len()
+        })
+    })
 }
 
 /// A few clients never speak of the workloads that came last, however long they are waited for.
@@ -296,18 +309,11 @@ fn who_never_speaks_of_the_workload_takes_nobodys_place() {
     hold(silent, WORKLOAD, &[own]);
     silent.insert("observed".to_owned(), json!([]));
     silent.insert("observedUnread".to_owned(), json!([WORKLOAD.name()]));
-    let sent = |world: &World, memory: &mut Memory| {
-        pass(world, &all, memory, |decision, acceptance| {
-            braked(decision, acceptance, |engine, steps, brakes| {
-                due(engine, steps, &[], brakes).steps.len()
-            })
-        })
-    };
-    assert_eq!(sent(&world, &mut memory), 1);
+    assert_eq!(sent(&world, &all, &mut memory), 1);
     // Of one of which nothing was read, nobody knows whether it is still on its way.
     world.devices[0].remove("observed");
     world.devices[0].remove("observedUnread");
-    assert_eq!(sent(&world, &mut memory), 0);
+    assert_eq!(sent(&world, &all, &mut memory), 0);
 }
 
 /// Two assignments have the device, and neither asks for it any more: the window of either counts.
@@ -337,18 +343,12 @@ fn who_leaves_waits_for_the_window_of_each_that_has_it() {
             ..rollout(Amount::ALL)
         });
         let engine = Engine::new(&desired, &inventory, now());
-        let leaves = |change: &&Change| change.row == 50;
-        let changes: Vec<Change> = Plan::new(&engine).changes;
-        let changes: Vec<Change> = changes.iter().filter(leaves).copied().collect();
+        let mut changes: Vec<Change> = Plan::new(&engine).changes;
+        changes.retain(|change| change.row == 50);
         assert_eq!(changes.len(), 1);
         let steps = steps(&engine, &RulesUnderWay::default(), &changes, &[]);
-        let brakes = Brakes {
-            contradicted: WorkloadSet::EMPTY,
-            left: 100,
-            is_sent: &|_| false,
-            is_enrolling: &|_| false,
-            moves: &BTreeMap::new(),
-        };
+        let moves = BTreeMap::new();
+        let brakes = brakes(&moves);
         assert_eq!(due(&engine, &steps, &[], &brakes).steps, []);
         let waits = waiting(&engine, &steps, &brakes);
         assert_eq!(waits[0].1, Wait::OutsideWindow);
@@ -369,18 +369,10 @@ fn who_has_left_intune_takes_nobodys_place() {
     let retired = &mut world.devices[0];
     hold(retired, WORKLOAD, &[own]);
     retired.insert("intune".to_owned(), json!({ "enrolled": false }));
-    let sent = |world: &World, memory: &mut Memory| {
-        pass(world, &all, memory, |decision, acceptance| {
-            let due = |engine: &Engine<'_>, steps: &[SiteStep], brakes: &Brakes<'_>| {
-                due(engine, steps, &[], brakes).steps.len()
-            };
-            braked(decision, acceptance, due)
-        })
-    };
-    assert_eq!(sent(&world, &mut memory), 1);
+    assert_eq!(sent(&world, &all, &mut memory), 1);
     // Of whom it is not known whether it is enrolled, it is not known either what it does.
     world.devices[0].remove("intune");
-    assert_eq!(sent(&world, &mut memory), 0);
+    assert_eq!(sent(&world, &all, &mut memory), 0);
 }
 
 /// Twenty devices that were moved and have arrived, in a rollout that is complete.

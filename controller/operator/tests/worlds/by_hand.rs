@@ -74,21 +74,33 @@ fn approve(house: &House, report: &FleetReport) {
     house.store.approve(&approval).unwrap();
 }
 
+/// The same once somebody has said yes, and everybody has moved.
+fn settled() -> House {
+    let (mut house, repository) = everybody();
+    house.commit(&repository.yaml());
+    let first = pass(&mut house);
+    approve(&house, &first);
+    for _ in 0..8 {
+        pass(&mut house);
+    }
+    assert!(
+        house.world.control().judge().writes > 3,
+        "nothing was written"
+    );
+    house
+}
+
+fn forgets(house: &House) -> bool {
+    let trail = house.store.audit_trail(0, usize::MAX).unwrap();
+    let mut entries = trail.iter().map(|(_, entry)| &entry.event);
+    entries.any(|event| matches!(event, Event::Forgotten { .. }))
+}
+
 /// A service that failed just before a process ended is not somebody who took devices away.
 #[test]
 fn what_a_pass_could_not_read_is_not_missed_by_the_next_process() {
     for what in ["SMS_R_System", "SMS_FullCollectionMembership"] {
-        let (mut house, repository) = everybody();
-        house.commit(&repository.yaml());
-        let first = pass(&mut house);
-        approve(&house, &first);
-        for _ in 0..8 {
-            pass(&mut house);
-        }
-        assert!(
-            house.world.control().judge().writes > 3,
-            "nothing was written"
-        );
+        let mut house = settled();
         let failure = Failure::Status {
             status: 500,
             retry_after: None,
@@ -101,27 +113,15 @@ fn what_a_pass_could_not_read_is_not_missed_by_the_next_process() {
         house.restart();
         let after = pass(&mut house);
         assert_eq!(after.waiting, None, "{what}");
-        let trail = house.store.audit_trail(0, usize::MAX).unwrap();
-        let forgets = |event: &Event| matches!(event, Event::Forgotten { .. });
-        assert!(
-            !trail.iter().any(|(_, entry)| forgets(&entry.event)),
-            "{what}"
-        );
+        assert!(!forgets(&house), "{what}");
     }
 }
 
 /// A list that comes back empty says nothing about where devices are, to the next process neither.
 #[test]
 fn what_a_service_hid_is_nothing_to_have_been_forgotten() {
-    let (mut house, repository) = everybody();
-    house.commit(&repository.yaml());
-    let first = pass(&mut house);
-    approve(&house, &first);
-    for _ in 0..8 {
-        pass(&mut house);
-    }
+    let mut house = settled();
     let control = house.world.control();
-    assert!(control.judge().writes > 3, "nothing was written");
     let fault = Fault::new(Service::AdminService, "SMS_R_System", Failure::EmptyList);
     control.inject(fault);
     let hidden = pass(&mut house).waiting.expect("an inventory shrank");
@@ -129,9 +129,7 @@ fn what_a_service_hid_is_nothing_to_have_been_forgotten() {
     control.clear_all();
     house.restart();
     assert_eq!(pass(&mut house).waiting, None);
-    let trail = house.store.audit_trail(0, usize::MAX).unwrap();
-    let forgets = |event: &Event| matches!(event, Event::Forgotten { .. });
-    assert!(!trail.iter().any(|(_, entry)| forgets(&entry.event)));
+    assert!(!forgets(&house));
 }
 
 /// An inventory that lost the devices that were to move has nothing to begin with, and its coming back is
