@@ -110,7 +110,8 @@ pub fn settle(
     let (end, agreed) = decision;
     memory.forget_approvals(people.revision.key, engine.now());
     people.answer(memory);
-    // Of an inventory that lost devices, nobody knows what they would have changed.
+    // Of an inventory that lost devices, nobody knows what they would have changed. Once they are back,
+    // they are believed before anything is asked: a shrunk inventory would keep that from being asked.
     let is_whole = seen.is_whole && shrink(engine, seen.sizes, memory).is_none();
     let judge = |memory: &FleetMemory, revision: &str| {
         let basis = Basis {
