@@ -144,21 +144,24 @@ fn what_stands_on_a_fleet_that_is_not_carried_out_is_not_ready() {
         retry_after: None,
         after_effect: false,
     };
-    let fault = Fault::new(Service::AdminService, "", broken);
-    let id = site.control.inject(fault);
-    says(&tenant, "fleet/contoso", "False", "EstateNotReadable");
-    let fleet = tenant.fleet();
-    let reconciling = condition(&fleet, "Reconciling");
-    assert_eq!(reconciling["status"], "True", "{fleet:#}");
-    assert_eq!(*condition(&fleet, "Stalled"), Value::Null, "{fleet:#}");
-    for dependent in &DEPENDENTS[..2] {
-        says(&tenant, dependent, "False", "DependencyNotReady");
+    // All of it, and what is asked of collections one by one, after they were listed.
+    for part in ["", "wmi/SMS_Collection('"] {
+        let fault = Fault::new(Service::AdminService, part, broken.clone());
+        let id = site.control.inject(fault);
+        says(&tenant, "fleet/contoso", "False", "EstateNotReadable");
+        let fleet = tenant.fleet();
+        let reconciling = condition(&fleet, "Reconciling");
+        assert_eq!(reconciling["status"], "True", "{fleet:#}");
+        assert_eq!(*condition(&fleet, "Stalled"), Value::Null, "{fleet:#}");
+        for dependent in &DEPENDENTS[..2] {
+            says(&tenant, dependent, "False", "DependencyNotReady");
+        }
+        site.control.clear(id);
+        tenant.wait_for_condition("Ready", "fleet/contoso");
+        let fleet = tenant.fleet();
+        assert_eq!(*condition(&fleet, "Reconciling"), Value::Null, "{fleet:#}");
+        tenant.wait_for_condition("Ready", DEPENDENTS[0]);
     }
-    site.control.clear(id);
-    tenant.wait_for_condition("Ready", "fleet/contoso");
-    let fleet = tenant.fleet();
-    assert_eq!(*condition(&fleet, "Reconciling"), Value::Null, "{fleet:#}");
-    tenant.wait_for_condition("Ready", DEPENDENTS[0]);
 }
 
 #[test]

@@ -340,6 +340,7 @@ fn pilot_collection(desired: &Desired, staged: Staged, id: &str, state: &PilotSt
     let what = format!("Collection {id} for {staged}");
     let found: String = match state {
         PilotState::Marked => return Check::well(what, "it is marked and safe to write to"),
+        PilotState::Unreadable(error) => return Check::failed(what, error),
         PilotState::NotMarked => "it does not carry the mark".to_owned(),
         PilotState::Unsafe(hazards) => {
             let hazards: Vec<String> = hazards.iter().map(ToString::to_string).collect();
@@ -348,7 +349,6 @@ fn pilot_collection(desired: &Desired, staged: Staged, id: &str, state: &PilotSt
                 hazards.join("; ")
             )
         }
-        PilotState::Unreadable(why) => format!("it cannot be read: {why}"),
     };
     let remedy = match state {
         PilotState::NotMarked => format!(

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_core::code::Code;
+use diarchy_core::consequence::Consequence;
 use diarchy_core::convergence::{UnderWay, converge};
 use diarchy_core::desired::{AutomaticEnrollment, Desired, Force, FrozenBy, Policy};
 use diarchy_core::engine::{Engine, Verdict};
@@ -388,9 +389,14 @@ pub fn manual_steps(desired: &Desired, readings: &Readings, shown: &Shown) -> Ve
                     hazards.join("; ")
                 ));
             }
-            PilotState::Unreadable(why) => steps.push(format!(
-                "The pilot collection {id} of {staged} cannot be read: {why}"
-            )),
+            // What passes by itself is tried again, and nobody has to do anything.
+            PilotState::Unreadable(error) => {
+                if error.consequence() == Consequence::FixInput {
+                    steps.push(format!(
+                        "The pilot collection {id} of {staged} cannot be read: {error}"
+                    ));
+                }
+            }
         }
     }
     steps
@@ -415,8 +421,8 @@ fn enrollment_step(policy: &Policy, shown: &Shown) -> Option<String> {
 /// What is wrong with a pilot collection that cannot be read.
 fn unreadable((staged, state): (&Staged, &PilotState)) -> Option<String> {
     match state {
-        PilotState::Unreadable(why) => Some(format!(
-            "{}: the pilot collection of {staged} cannot be read: {why}",
+        PilotState::Unreadable(error) => Some(format!(
+            "{}: the pilot collection of {staged} cannot be read: {error}",
             Code::CollectionNotUsable
         )),
         PilotState::Marked | PilotState::NotMarked | PilotState::Unsafe(_) => None,

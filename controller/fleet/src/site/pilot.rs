@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use diarchy_core::consequence::Consequence;
 use diarchy_core::fact::Fact;
 use diarchy_core::workload::Staged;
+
+use crate::error::EstateError;
 
 use super::collection::{Collection, CollectionId, DEVICES, Deployment, Rule};
 use super::mark::Mark;
@@ -18,8 +21,8 @@ pub enum PilotState {
     NotMarked,
     /// It carries the mark, and changing its members would change more than the pilot.
     Unsafe(Vec<Hazard>),
-    /// It could not be read, or is not there.
-    Unreadable(String),
+    /// It, or what has to be known to judge it, could not be read, or it is not there.
+    Unreadable(EstateError),
 }
 
 impl PilotState {
@@ -82,12 +85,27 @@ impl fmt::Display for Hazard {
     }
 }
 
+/// A collection, and its rules as they were read.
+pub(crate) type RulesRead = (CollectionId, Result<Fact<Vec<Rule>>, EstateError>);
+
 /// What has to be known of a site to judge its pilot collections.
 pub(crate) struct Surroundings<'a> {
     /// Every collection, as listed.
     pub collections: &'a [Collection],
     /// The rules of those that have include or exclude rules; unread where they were not told.
-    pub rules: &'a [(CollectionId, Fact<Vec<Rule>>)],
+    pub rules: &'a [RulesRead],
+}
+
+impl Surroundings<'_> {
+    /// What kept the rules of another collection than `id` from being read, if that passes by itself:
+    /// nothing is said of `id` then. Who may not read them never learns them, which is a hazard.
+    pub(crate) fn passing(&self, id: &CollectionId) -> Option<&EstateError> {
+        self.rules
+            .iter()
+            .filter(|(other, _)| other != id)
+            .filter_map(|(_, rules)| rules.as_ref().err())
+            .find(|error| error.consequence() != Consequence::FixInput)
+    }
 }
 
 /// Whether `collection` carries the mark of `fleet` for `workload`.
@@ -179,7 +197,7 @@ fn referred_to(id: &CollectionId, surroundings: &Surroundings<'_>) -> Vec<Hazard
         if other == id {
             continue;
         }
-        let Fact::Known(rules) = rules else {
+        let Ok(Fact::Known(rules)) = rules else {
             unknown = true;
             continue;
         };

@@ -14,8 +14,8 @@ use tracing::warn;
 
 use super::collection::{Collection, CollectionId, DEVICES, Rule};
 use super::mark::Mark;
-use super::pilot::{PilotState, Surroundings, hazards, is_marked};
-use super::{AT_ONCE, COLLECTIONS, SiteClient};
+use super::pilot::{PilotState, RulesRead, Surroundings, hazards, is_marked};
+use super::{AT_ONCE, COLLECTIONS, MEMBERS, SiteClient};
 use crate::error::{EstateError, Service};
 
 /// Which fleet, and which collections its pilots use.
@@ -151,7 +151,8 @@ impl SiteClient {
             .await;
         let mut rules = self.including_rules(&collections).await;
         rules.retain(|(id, rules)| {
-            !(rules.is_unread() && explained(id, &collections, request, &owned))
+            let is_told = matches!(rules, Ok(rules) if !rules.is_unread());
+            is_told || !explained(id, &collections, request, &owned)
         });
         let surroundings = Surroundings {
             collections: &collections,
@@ -251,7 +252,7 @@ impl SiteClient {
             direct.collect()
         });
         Some(Owned {
-            members: believed(self.members_or_none(&id).await, &collection, &id),
+            members: known(self.counted_members(&collection, &id).await, &id),
             id,
             name: mark.name,
             staged: mark.staged,
@@ -264,21 +265,26 @@ impl SiteClient {
         })
     }
 
-    async fn members_or_none(&self, id: &CollectionId) -> Option<BTreeSet<u32>> {
-        match self.members(id).await {
-            Ok(members) => Some(members),
-            Err(error) => {
-                warn!(%id, %error, "the members of a collection cannot be read");
-                None
-            }
+    /// The members of a collection, unless none are listed where it counts some itself.
+    async fn counted_members(
+        &self,
+        collection: &Collection,
+        id: &CollectionId,
+    ) -> Result<BTreeSet<u32>, EstateError> {
+        let members = self.members(id).await?;
+        let counted = matches!(collection.member_count, Fact::Known(count) if count > 0);
+        if counted && members.is_empty() {
+            return Err(EstateError::unusable(
+                Service::AdminService,
+                MEMBERS.template,
+                format!("no member of {id}, which counts some"),
+            ));
         }
+        Ok(members)
     }
 
     /// The rules of every collection that has include or exclude rules, or may have.
-    async fn including_rules(
-        &self,
-        collections: &[Collection],
-    ) -> Vec<(CollectionId, Fact<Vec<Rule>>)> {
+    async fn including_rules(&self, collections: &[Collection]) -> Vec<RulesRead> {
         let ids: Vec<CollectionId> = collections
             .iter()
             .filter(|collection| collection.include_exclude_count != Fact::Known(0))
@@ -287,13 +293,10 @@ impl SiteClient {
         stream::iter(ids)
             .map(|id| {
                 let read = async move {
-                    let rules = match self.collection(&id).await {
-                        Ok(collection) => collection.rules,
-                        Err(error) => {
-                            warn!(%id, %error, "a collection's rules cannot be read");
-                            Fact::Unread
-                        }
-                    };
+                    let read = self.collection(&id).await;
+                    let rules = read.map(|collection| collection.rules).inspect_err(
+                        |error| warn!(%id, %error, "a collection's rules cannot be read"),
+                    );
                     (id, rules)
                 };
                 read.boxed()
@@ -313,7 +316,7 @@ impl SiteClient {
     ) -> Pilot {
         let mut pilot = Pilot {
             id: id.clone(),
-            state: PilotState::Unreadable("the site has no such collection".to_owned()),
+            state: PilotState::NotMarked,
             limiting: None,
             rules: None,
             include_count: None,
@@ -324,11 +327,11 @@ impl SiteClient {
         let collection = match self.collection(id).await {
             Ok(collection) => collection,
             Err(error) => {
-                pilot.state = PilotState::Unreadable(error.to_string());
+                pilot.state = PilotState::Unreadable(error);
                 return pilot;
             }
         };
-        pilot.members = believed(self.members_or_none(id).await, &collection, id);
+        let members = self.counted_members(&collection, id).await;
         pilot.limiting = collection.limiting.as_ref().known().cloned();
         pilot.rules = collection.rules.as_ref().known().cloned();
         pilot.include_count = collection.include_exclude_count.known();
@@ -341,32 +344,43 @@ impl SiteClient {
             {
                 // Whose it is, nobody knows of one that is not listed.
                 let members = if is_listed(surroundings.collections, included) {
-                    self.members_or_none(included).await
+                    known(self.members(included).await, included)
                 } else {
                     None
                 };
                 pilot.foreign_includes.insert(included.clone(), members);
             }
         }
-        pilot.state = if is_marked(&collection, &request.fleet, staged) {
-            match self.deployments(id).await {
-                Ok(deployments) => {
-                    let hazards = hazards(id, &collection, surroundings, &deployments);
-                    if hazards.is_empty() {
-                        PilotState::Marked
-                    } else {
-                        PilotState::Unsafe(hazards)
-                    }
-                }
-                Err(error) => PilotState::Unreadable(error.to_string()),
-            }
-        } else {
-            PilotState::NotMarked
-        };
-        if pilot.state == PilotState::Marked && pilot.members.is_none() {
-            pilot.state = PilotState::Unreadable("its members could not be read".to_owned());
+        if is_marked(&collection, &request.fleet, staged) {
+            pilot.state = self.safety(id, &collection, surroundings).await;
         }
+        if let (PilotState::Marked, Err(error)) = (&pilot.state, &members) {
+            pilot.state = PilotState::Unreadable(error.clone());
+        }
+        pilot.members = known(members, id);
         pilot
+    }
+
+    /// Whether a marked collection is safe to write to.
+    async fn safety(
+        &self,
+        id: &CollectionId,
+        collection: &Collection,
+        surroundings: &Surroundings<'_>,
+    ) -> PilotState {
+        let deployments = match self.deployments(id).await {
+            Ok(deployments) => deployments,
+            Err(error) => return PilotState::Unreadable(error),
+        };
+        if let Some(error) = surroundings.passing(id) {
+            return PilotState::Unreadable(error.clone());
+        }
+        let hazards = hazards(id, collection, surroundings, &deployments);
+        if hazards.is_empty() {
+            PilotState::Marked
+        } else {
+            PilotState::Unsafe(hazards)
+        }
     }
 }
 
@@ -446,18 +460,11 @@ fn explained(
     })
 }
 
-/// The members that were read, unless there are none where the collection itself counts some.
-fn believed(
-    members: Option<BTreeSet<u32>>,
-    collection: &Collection,
-    id: &CollectionId,
-) -> Option<BTreeSet<u32>> {
-    let counted = matches!(collection.member_count, Fact::Known(count) if count > 0);
-    if counted && members.as_ref().is_some_and(BTreeSet::is_empty) {
-        warn!(%id, "a collection counts members, and none are listed");
-        return None;
-    }
+/// The members of a collection, if they could be read.
+fn known(members: Result<BTreeSet<u32>, EstateError>, id: &CollectionId) -> Option<BTreeSet<u32>> {
     members
+        .inspect_err(|error| warn!(%id, %error, "the members of a collection cannot be read"))
+        .ok()
 }
 
 fn is_listed(collections: &[Collection], id: &CollectionId) -> bool {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use diarchy_clock::Clock;
+use diarchy_core::consequence::Consequence;
 use diarchy_core::inventory::Holder;
 use diarchy_core::resource::ObjectName;
 use diarchy_core::workload::Workload;
@@ -408,6 +409,43 @@ async fn a_pilot_collection_that_is_not_safe_is_not_written_to() {
         let report = bench.pull(&[place("apps", [1])]).await;
         assert_eq!(report.blocked.len(), 1, "{at}");
         assert_eq!(bench.site().writes, [""; 0], "{at}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_that_passes_says_nothing_of_a_pilot_collection() {
+    const OTHER: &str = "PS100019";
+    for (failing, status, is_judged) in
+        [(PILOT, 500, false), (OTHER, 500, false), (OTHER, 403, true)]
+    {
+        let mut bench = Bench::new(true).await;
+        {
+            let mut site = bench.site();
+            let other = site.collections.get_mut(OTHER).unwrap();
+            other.includes.insert(CLAIM.into());
+            site.failing = Some((failing.to_owned(), status));
+        }
+        let state = bench.pilot_state().await;
+        match &state {
+            PilotState::Unreadable(error) => {
+                assert!(
+                    !is_judged && error.consequence() == Consequence::Retry,
+                    "{error}"
+                );
+            }
+            PilotState::Unsafe(hazards) => {
+                assert!(
+                    is_judged && matches!(hazards[..], [Hazard::Unknown(_)]),
+                    "{state:?}"
+                );
+            }
+            _ => panic!("{failing} {status}: {state:?}"),
+        }
+        let report = bench.pull(&[place("apps", [1])]).await;
+        assert_eq!(report.blocked.len(), 1, "{failing} {status}");
+        assert_eq!(bench.site().writes, [""; 0], "{failing} {status}");
+        bench.site().failing = None;
+        assert_eq!(bench.pilot_state().await, PilotState::Marked);
     }
 }
 

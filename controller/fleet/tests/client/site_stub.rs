@@ -30,6 +30,8 @@ pub struct Site {
     pub lists_of_one: bool,
     /// A collection that lists leave out.
     pub unlisted: Option<String>,
+    /// A collection whose look-up ends in this status.
+    pub failing: Option<(String, u16)>,
     /// The devices of the limiting collection.
     pub all: BTreeSet<u32>,
     /// Every write, as method and collection.
@@ -86,6 +88,9 @@ impl Site {
             return Reply::list(rows.collect());
         }
         if let Some(id) = key {
+            if let Some((_, status)) = self.failing.as_ref().filter(|(failing, _)| failing == id) {
+                return Reply::new(*status, "");
+            }
             let entity = self.entity(id, self.tells_rules);
             return if self.lists_of_one {
                 Reply::list(json!([entity]))

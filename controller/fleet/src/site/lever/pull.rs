@@ -118,7 +118,7 @@ impl<J: Journal> Pull<'_, J> {
         match &pilot.state {
             PilotState::Marked => Ok(pilot),
             PilotState::NotMarked => Err(Blocked::Pilot("it does not carry the mark".to_owned())),
-            PilotState::Unreadable(why) => Err(Blocked::Pilot(why.clone())),
+            PilotState::Unreadable(error) => Err(Blocked::Pilot(error.to_string())),
             PilotState::Unsafe(hazards) => {
                 let hazards: Vec<String> = hazards.iter().map(ToString::to_string).collect();
                 Err(Blocked::Pilot(hazards.join("; ")))
