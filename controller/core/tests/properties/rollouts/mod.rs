@@ -1,4 +1,7 @@
-//! A rollout driven by hand: what a pass sees is set, the pass is made, and what it says is looked at.
+//! Rollouts, pass by pass: when steps end, what counts as a failure, what stopping does, and what becomes
+//! of devices when what is asked for changes.
+//!
+//! They are driven by hand: what a pass sees is set, the pass is made, and what it says is looked at.
 
 mod failures;
 mod lots;

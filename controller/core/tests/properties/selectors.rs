@@ -2,15 +2,6 @@
 //!
 //! Every row is asked of the engine and of the slow evaluator.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test program: what is impossible fails the test"
-)]
-
-mod oracle;
-mod world;
-
 use diarchy_core::desired::AssignmentIndex;
 use diarchy_core::engine::Engine;
 use diarchy_core::inventory::JoinType;
@@ -19,8 +10,8 @@ use diarchy_core::ternary::Ternary;
 use diarchy_core::workload::{Authority, Slider, Workload};
 use serde_json::{Value, json};
 
-use oracle::membership::{self, Answer};
-use world::{Assignment, Clause, Device, Group, Policy, Standing, World};
+use crate::oracle::membership::{self, Answer};
+use crate::world::{Assignment, Clause, Device, Group, Policy, Standing, World};
 
 use Operator::{
     AtLeast, DoesNotExist, Exists, Glob, In, LessThan, NotGlob, NotIn, NotWithin, Within,
@@ -85,7 +76,7 @@ fn group(name: &str) -> Group {
 /// Whether the engine finds each device of `world` in the group called `wanted`, by order of ids.
 fn members(world: &World) -> Vec<Ternary> {
     let (desired, inventory) = (world.desired(), world.inventory());
-    let engine = Engine::new(&desired, &inventory, world::now());
+    let engine = Engine::new(&desired, &inventory, crate::world::now());
     let rows = 0..inventory.rows();
     let found: Vec<Ternary> = rows
         .map(|row| engine.contains(AssignmentIndex(0), row))
@@ -114,7 +105,7 @@ fn members(world: &World) -> Vec<Ternary> {
 /// Whether one device of which `field` is `fact` passes `clause`. It stands beside devices that have
 /// everything, so that no column is empty.
 fn asked(field: &str, fact: Fact, clause: Clause) -> Ternary {
-    let mut device = world::device(json!({ "id": "d0" }));
+    let mut device = crate::world::device(json!({ "id": "d0" }));
     match fact {
         Fact::Unread => {}
         Fact::Absent => {
@@ -314,7 +305,7 @@ fn a_label_that_no_device_has_does_not_exist_wherever_labels_were_read() {
         (known(json!({})), Yes),
         (known(json!({ "room": "x" })), Yes),
     ] {
-        let mut device = world::device(json!({ "id": "d0" }));
+        let mut device = crate::world::device(json!({ "id": "d0" }));
         match labels.clone() {
             Fact::Unread => {}
             Fact::Absent => drop(device.insert("labels".to_owned(), Value::Null)),
@@ -436,11 +427,11 @@ fn a_glob_that_backtracks_much_is_answered_at_once() {
         ..group("wanted")
     };
     let world = fleet(
-        vec![world::device(json!({ "id": "d0", "model": text }))],
+        vec![crate::world::device(json!({ "id": "d0", "model": text }))],
         vec![wanted],
     );
     let (desired, inventory) = (world.desired(), world.inventory());
-    let engine = Engine::new(&desired, &inventory, world::now());
+    let engine = Engine::new(&desired, &inventory, crate::world::now());
     assert_eq!(engine.contains(AssignmentIndex(0), 0), No);
 }
 
@@ -536,7 +527,7 @@ fn an_age_is_within_up_to_the_exact_moment() {
 
 #[test]
 fn all_clauses_must_hold_and_one_that_fails_settles_it() {
-    let device = world::device(json!({ "id": "d0", "country": "FR", "city": null }));
+    let device = crate::world::device(json!({ "id": "d0", "country": "FR", "city": null }));
     let yes = || clause("country", In, &["fr"]);
     let no = || clause("city", Exists, &[]);
     let unknown = || clause("model", Exists, &[]);
@@ -560,7 +551,7 @@ fn all_clauses_must_hold_and_one_that_fails_settles_it() {
 /// excluded one.
 #[test]
 fn members_are_selected_or_included_and_not_excluded() {
-    let device = world::device(json!({ "id": "d0", "country": "FR", "city": null }));
+    let device = crate::world::device(json!({ "id": "d0", "country": "FR", "city": null }));
     let of = |answer| match answer {
         Yes => clause("country", In, &["fr"]),
         No => clause("city", Exists, &[]),
@@ -606,7 +597,7 @@ fn members_are_selected_or_included_and_not_excluded() {
 
 #[test]
 fn a_group_that_is_missing_has_unknown_members() {
-    let device = world::device(json!({ "id": "d0" }));
+    let device = crate::world::device(json!({ "id": "d0" }));
     let member_of = |groups| members(&fleet(vec![device.clone()], groups))[0];
     let refers = |include: &[&str], exclude: &[&str], devices: &[&str]| {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
@@ -639,7 +630,7 @@ fn a_list_entry_means_the_one_device_that_goes_by_it() {
             devices: vec![entry.to_owned()],
             ..group("wanted")
         };
-        fleet(devices.map(world::device).to_vec(), vec![wanted])
+        fleet(devices.map(crate::world::device).to_vec(), vec![wanted])
     };
     for (entry, expected) in [
         ("éCLAIR", [Yes, No, No, No, No, No]),

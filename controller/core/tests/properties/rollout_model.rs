@@ -3,15 +3,6 @@
 //!
 //! With `DIARCHY_LONG` set, worlds are larger, and more goes wrong in them.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test program: what is impossible fails the test, and how far it went is told"
-)]
-
-mod protocol;
-
 use std::time::Instant;
 
 use diarchy_core::amount::Amount;
@@ -21,7 +12,7 @@ use diarchy_core::rollout::Act;
 use diarchy_core::workload::Authority;
 use stateright::{Checker, HasDiscoveries, Model};
 
-use protocol::{Action, Mishap, Walk, World};
+use crate::protocol::{Action, Mishap, Walk, World};
 
 fn step(devices: Amount, soak: u64, approval_required: bool) -> Step {
     Step {

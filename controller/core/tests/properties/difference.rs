@@ -1,13 +1,5 @@
 //! What a change of revision makes different, against end states looked up one by one.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test program: what is impossible fails the test"
-)]
-
-mod world;
-
 use std::collections::BTreeMap;
 
 use diarchy_core::engine::Engine;
@@ -15,8 +7,8 @@ use diarchy_core::plan::{Difference, Plan, differences};
 use diarchy_core::workload::{Authority, Workload};
 use proptest::collection::vec;
 
-use world::plain::holders;
-use world::{Standing, World, made_up, now};
+use crate::world::plain::holders;
+use crate::world::{Standing, World, made_up, now};
 
 /// One thing that a new revision does otherwise, by number.
 fn edit(world: &mut World, (what, at): (u8, usize)) {

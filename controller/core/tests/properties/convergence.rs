@@ -1,13 +1,5 @@
 //! How far a fleet is: every device that can be moved is counted once, and for what it is.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test program: what is impossible fails the test"
-)]
-
-mod world;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_core::convergence::{Missing, UnderWay, WorkloadConvergence, converge};
@@ -18,8 +10,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::json;
 
-use world::plain::{assignment, hold, holders, listed, movable, pilot};
-use world::{Device, World, made_up, now};
+use crate::world::plain::{assignment, hold, holders, listed, movable, pilot};
+use crate::world::{Device, World, made_up, now};
 
 /// What is made up beside a world: one number a device, its bits what it reports and how it stands.
 type Bits = Vec<u32>;

@@ -1,14 +1,6 @@
 //! Single steps at a site that evaluates its collections when it pleases: safe at every moment, and
 //! in the end where the plan said.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test program: what is impossible fails the test"
-)]
-
-mod world;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_core::desired::{AssignmentIndex, Desired};
@@ -21,8 +13,8 @@ use diarchy_core::workload::{Authority, Slider, Workload};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use world::plain::{assignment, hold, holders, listed, movable, pilot};
-use world::{Standing, World, made_up, now};
+use crate::world::plain::{assignment, hold, holders, listed, movable, pilot};
+use crate::world::{Standing, World, made_up, now};
 
 const CONFIGURATION: Workload = Workload::DeviceConfiguration;
 const PROTECTION: Workload = Workload::EndpointProtection;
@@ -132,7 +124,7 @@ impl Site {
         let plan = Plan::new(&engine);
         let under_way = self.under_way(&desired, &inventory);
         let place = |row: usize| {
-            let is_it = |device: &world::Device| device["id"] == inventory.id(row);
+            let is_it = |device: &crate::world::Device| device["id"] == inventory.id(row);
             seen.devices.iter().position(is_it).unwrap()
         };
         let name = |index: AssignmentIndex| desired.assignment(index).name.as_assignment();
@@ -281,7 +273,7 @@ fn ends(world: &World) -> Ends {
         doubtful: BTreeSet::new(),
     };
     for change in plan.changes {
-        let is_it = |device: &world::Device| device["id"] == inventory.id(change.row);
+        let is_it = |device: &crate::world::Device| device["id"] == inventory.id(change.row);
         let device = world.devices.iter().position(is_it).unwrap();
         let pair = (device, change.workload);
         ends.changes.insert(pair, change.to);
@@ -488,7 +480,7 @@ fn send_all(site: &mut Site) {
     }
 }
 
-fn one_device(assignments: Vec<world::Assignment>) -> World {
+fn one_device(assignments: Vec<crate::world::Assignment>) -> World {
     World {
         devices: vec![movable("d0")],
         groups: vec![listed("all", ["d0"]), listed("none", [""; 0])],
@@ -497,7 +489,7 @@ fn one_device(assignments: Vec<world::Assignment>) -> World {
     }
 }
 
-fn configuration(group: &str) -> world::Assignment {
+fn configuration(group: &str) -> crate::world::Assignment {
     assignment("conf", CONFIGURATION, group, Authority::Intune)
 }
 
@@ -619,7 +611,7 @@ fn a_membership_that_is_ending_keeps_nobody_at_a_hand_over() {
     let both: Vec<String> = world
         .assignments
         .iter()
-        .map(world::Assignment::reference)
+        .map(crate::world::Assignment::reference)
         .collect();
     hold(&mut world.devices[0], PROTECTION, &both);
     let mut site = Site::new(&world);

@@ -1,22 +1,13 @@
 //! The engine and a slow, obvious evaluator of the same rules agree on every plan.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test program: what is impossible fails the test"
-)]
-
-mod oracle;
-mod world;
-
 use std::fmt::Write as _;
 
 use diarchy_core::code::Code;
 use proptest::prelude::Just;
 use serde_json::Value;
 
-use world::World;
-use world::made_up;
+use crate::world::World;
+use crate::world::made_up;
 
 /// The fields that the two must have in common.
 const FIELDS: [&str; 6] = [
@@ -54,7 +45,7 @@ fn differences(engine: &Value, oracle: &Value) -> String {
 }
 
 fn agree(world: &World) -> Result<(), String> {
-    let difference = differences(&world.document(), &oracle::plan(world));
+    let difference = differences(&world.document(), &crate::oracle::plan(world));
     if difference.is_empty() {
         Ok(())
     } else {

@@ -1,13 +1,5 @@
 //! Whom rollouts admit, while groups grow, steps grow, and devices come, go and change their names.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test program: what is impossible fails the test"
-)]
-
-mod world;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_core::amount::Amount;
@@ -24,8 +16,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::json;
 
-use world::plain::{assignment, hold, listed, movable, pilot};
-use world::{NAMESPACE, World, made_up, now};
+use crate::world::plain::{assignment, hold, listed, movable, pilot};
+use crate::world::{NAMESPACE, World, made_up, now};
 
 const WORKLOAD: Workload = Workload::ClientApps;
 

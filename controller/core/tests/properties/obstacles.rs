@@ -1,13 +1,5 @@
 //! Why a device is not moving: one answer, in one order, and always a way on.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test program: what is impossible fails the test"
-)]
-
-mod world;
-
 use std::collections::BTreeSet;
 
 use diarchy_core::amount::Amount;
@@ -23,8 +15,8 @@ use diarchy_core::resource::ObjectName;
 use diarchy_core::rollout::{Heeded, Progress, Stage, StopReason, step_digest};
 use diarchy_core::workload::{Authority, Workload};
 
-use world::plain::{assignment, hold, listed, movable, pilot};
-use world::{NAMESPACE, World, now};
+use crate::world::plain::{assignment, hold, listed, movable, pilot};
+use crate::world::{NAMESPACE, World, now};
 
 const WORKLOAD: Workload = Workload::ClientApps;
 

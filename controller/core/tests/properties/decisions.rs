@@ -1,13 +1,5 @@
 //! What one pass decides while rollouts are under way: who is asked, about what, and what is begun.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test program: what is impossible fails the test"
-)]
-
-mod world;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_core::accept::{Acceptance, Accepted, Basis, WaitReason, accept};
@@ -32,8 +24,8 @@ use diarchy_core::workload::{Authority, Workload, WorkloadSet};
 use jiff::SignedDuration;
 use serde_json::json;
 
-use world::plain::{assignment, hold, listed, movable, pilot};
-use world::{NAMESPACE, World, now};
+use crate::world::plain::{assignment, hold, listed, movable, pilot};
+use crate::world::{NAMESPACE, World, now};
 
 const WORKLOAD: Workload = Workload::ClientApps;
 
@@ -326,7 +318,7 @@ fn who_leaves_waits_for_the_window_of_each_that_has_it() {
     let holders: Vec<String> = world
         .assignments
         .iter()
-        .map(world::Assignment::reference)
+        .map(crate::world::Assignment::reference)
         .collect();
     hold(&mut world.devices[50], WORKLOAD, &holders);
     let inventory = world.inventory();

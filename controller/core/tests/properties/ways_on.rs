@@ -1,14 +1,6 @@
 //! Suspensions, freezes, pauses, windows, approvals, budgets and rollouts cannot wedge: wherever a fleet
 //! stands, what keeps it from moving says what gets on, and doing that ends where git wants it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test program: what is impossible fails the test"
-)]
-
-mod world;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_core::accept::{Acceptance, Accepted, Approved, ApprovedChange, Basis, accept};
@@ -35,8 +27,8 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use serde_json::json;
 
-use world::plain::{assignment, hold, holders, listed, movable, pilot};
-use world::{NAMESPACE, World, made_up, now};
+use crate::world::plain::{assignment, hold, holders, listed, movable, pilot};
+use crate::world::{NAMESPACE, World, made_up, now};
 
 const WORKLOADS: [Workload; 2] = [Workload::ClientApps, Workload::OfficeClickToRun];
 const DEVICES: usize = 5;
@@ -390,7 +382,7 @@ impl Fleet {
         let at = WORKLOADS.iter().position(|one| *one == workload).unwrap();
         let owner = self.world.assignments[at].reference();
         let held: Vec<String> = places.then_some(owner).into_iter().collect();
-        let of_id = |one: &&mut world::Device| one["id"] == device.as_str();
+        let of_id = |one: &&mut crate::world::Device| one["id"] == device.as_str();
         let found = self.world.devices.iter_mut().find(of_id).unwrap();
         hold(found, workload, &held);
         let to = if places {

@@ -1,14 +1,5 @@
 //! The laws that every plan obeys, whatever is asked and whatever is known.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test program: what is impossible fails the test"
-)]
-
-mod oracle;
-mod world;
-
 use diarchy_core::inventory::JoinType;
 use diarchy_core::selector::Operator;
 use diarchy_core::workload::{Authority, Slider, Workload};
@@ -16,9 +7,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use oracle::eligibility::obstacle;
-use oracle::membership::{Answer, contains, how_many_are_called};
-use world::{Assignment, Clause, Device, Group, NAMESPACE, Standing, World, made_up};
+use crate::oracle::eligibility::obstacle;
+use crate::oracle::membership::{Answer, contains, how_many_are_called};
+use crate::world::{Assignment, Clause, Device, Group, NAMESPACE, Standing, World, made_up};
 
 /// One change of a plan.
 #[derive(Debug, Clone, PartialEq)]
@@ -407,7 +398,7 @@ fn deleting_the_policy_or_everything_moves_nobody() {
 
 /// A device that can be moved, in no pilot collection, with or without a known country.
 fn movable(id: &str, country: Option<Value>) -> Device {
-    let mut device = world::device(json!({
+    let mut device = crate::world::device(json!({
         "id": id,
         "server": false,
         "configurationManager": { "client": true },
@@ -425,10 +416,10 @@ fn movable(id: &str, country: Option<Value>) -> Device {
     device
 }
 
-fn pilot(workload: Workload) -> world::Policy {
+fn pilot(workload: Workload) -> crate::world::Policy {
     let mut sliders = [None; 7];
     sliders[workload.index()] = Some(Slider::PilotIntune);
-    world::Policy {
+    crate::world::Policy {
         sliders,
         minimum_os: "10.0.16299".to_owned(),
         join_types: vec![JoinType::HybridJoined],

@@ -1,13 +1,5 @@
 //! The pilot of automatic enrolment: who joins it, and what of that waits for a person.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test program: what is impossible fails the test"
-)]
-
-mod world;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_core::accept::{Acceptance, Accepted, Approved, Basis, WaitReason, accept};
@@ -19,8 +11,8 @@ use diarchy_core::workload::{Authority, Workload, WorkloadSet};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use world::plain::{assignment, listed, movable, pilot};
-use world::{Device, World, now};
+use crate::world::plain::{assignment, listed, movable, pilot};
+use crate::world::{Device, World, now};
 
 const WORKLOAD: Workload = Workload::ClientApps;
 

@@ -1,23 +1,15 @@
 //! What is drift, and what is not.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test program: what is impossible fails the test"
-)]
-
-mod world;
-
 use diarchy_core::desired::{Force, FrozenBy};
 use diarchy_core::drift::{Drift, DriftEnd, DriftKind, Left, Sight, drift, has_ended};
 use diarchy_core::engine::Engine;
 use diarchy_core::workload::{Authority, Workload};
 use serde_json::json;
 
+use crate::world::plain::{assignment, hold, listed, movable, pilot};
+use crate::world::{World, now};
 use Authority::{ConfigurationManager, Intune};
 use DriftKind::{PutIn, Rejoined, ReportsOtherwise, TakenOut};
-use world::plain::{assignment, hold, listed, movable, pilot};
-use world::{World, now};
 
 const WORKLOAD: Workload = Workload::ClientApps;
 

@@ -1,14 +1,6 @@
 //! What must be ready before an assignment moves anybody: who is kept from moving, who stays, and what is
 //! said of it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test program: what is impossible fails the test"
-)]
-
-mod world;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_core::accept::{Accepted, Approved, ApprovedChange, Basis, accept};
@@ -34,8 +26,8 @@ use diarchy_core::workload::{Authority, Workload, WorkloadSet};
 use jiff::SignedDuration;
 use proptest::prelude::Just;
 
-use world::plain::{assignment, hold, listed, movable, pilot};
-use world::{NAMESPACE, World, made_up, now};
+use crate::world::plain::{assignment, hold, listed, movable, pilot};
+use crate::world::{NAMESPACE, World, made_up, now};
 
 const WORKLOAD: Workload = Workload::ClientApps;
 const GROUP: &str = "5f1c0a52-58f7-4a1c-9f0e-0f3f0a7b9d11";

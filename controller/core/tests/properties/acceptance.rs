@@ -1,14 +1,5 @@
 //! What may be written unasked, and what waits for a person.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test program: what is impossible fails the test"
-)]
-
-mod history;
-mod world;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_core::accept::{
@@ -25,8 +16,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::json;
 
-use history::{DEVICES, Fleet, Ledger, WORKLOADS, all_pairs, approvable, event};
-use world::{made_up, now};
+use crate::history::{DEVICES, Fleet, Ledger, WORKLOADS, all_pairs, approvable, event};
+use crate::world::{made_up, now};
 
 /// A day, in minutes.
 const DAY: i64 = 24 * 60;
@@ -312,12 +303,12 @@ fn a_first_pass_that_read_nothing_is_no_baseline() {
 #[test]
 fn a_collection_that_is_read_for_the_first_time_is_judged() {
     let mut fleet = Fleet::default();
-    fleet.world.policy = Some(world::plain::pilot(&WORKLOADS[1..]));
+    fleet.world.policy = Some(crate::world::plain::pilot(&WORKLOADS[1..]));
     for pair in apps(0..DEVICES) {
         fleet.place(pair, true);
     }
     assert_eq!(fleet.judged(), (vec![], vec![]));
-    fleet.world.policy = Some(world::plain::pilot(&WORKLOADS));
+    fleet.world.policy = Some(crate::world::plain::pilot(&WORKLOADS));
     fleet.ask([]);
     assert_eq!(fleet.judged(), (vec![], numbers(0..DEVICES)));
 }
