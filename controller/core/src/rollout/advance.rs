@@ -83,11 +83,14 @@ impl Progress {
                         view.devices.iter().map(|one| (one.id, one)).collect();
                     let courses = &other.courses;
                     // What is out of sight may have been moved since it was seen. What this spec's
-                    // group lacks goes back; should it come again, it comes as a new one.
+                    // group lacks goes back, and somebody else may have taken a device out: should it
+                    // come again, it comes as a new one.
                     let stays = |id: &str| {
                         in_sight.get(id).is_none_or(|seen| {
                             let is_moved = courses.get(id).is_none_or(|course| course.is_moved);
-                            (seen.selected.is_possible() || seen.is_sent) && is_moved
+                            (seen.selected.is_possible() || seen.is_sent)
+                                && is_moved
+                                && !seen.is_out
                         })
                     };
                     next.admitted = other.admitted;

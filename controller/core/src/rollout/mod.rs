@@ -49,6 +49,8 @@ pub struct Seen<'a> {
     pub is_placed: bool,
     /// Whether a write of ours for it has been sent and not been proved yet.
     pub is_sent: bool,
+    /// Whether the site is known to have it where it was before, and nothing is written for it.
+    pub is_out: bool,
     /// Whether the device reports to be where it is wanted, by a report newer than our write. Where
     /// nothing reports the workload, whether the site has it there.
     pub has_arrived: bool,

@@ -324,6 +324,8 @@ fn seen<'e>(
     let is_reported = engine.desired().is_reported(workload);
     let report = inventory.observed(workload).get(row);
     let verdict = engine.verdict(row, workload);
+    let is_placed = authority == Authority::Intune && is_placed(engine, index, row, signals.rules);
+    let is_sent = (signals.is_sent)(row, workload, authority);
     let reports_it = report == Ternary::from(authority == Authority::Intune);
     let is_read = report != Ternary::Unknown || !is_reported;
     Seen {
@@ -337,8 +339,9 @@ fn seen<'e>(
             || inventory.enrolled.get(row) == Ternary::No
             || workload == Workload::DeviceConfiguration
                 && (signals.is_outside)(row, Workload::EndpointProtection),
-        is_placed: authority == Authority::Intune && is_placed(engine, index, row, signals.rules),
-        is_sent: (signals.is_sent)(row, workload, authority),
+        is_placed,
+        is_sent,
+        is_out: holding.is_some() && !(is_there || is_placed || is_sent),
         has_arrived: is_there && is_evidence && (reports_it || !is_reported),
         is_online: inventory.online.yes().contains(row) && holding.is_some() && is_read,
         health: if is_evidence {

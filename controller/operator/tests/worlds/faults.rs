@@ -49,6 +49,14 @@ pub fn fault(draw: &mut Draw) -> Fault {
     }
 }
 
+/// Whether a fault leaves something out without a word.
+pub fn cuts(fault: &Fault) -> bool {
+    matches!(
+        fault.failure,
+        Failure::EmptyList | Failure::Truncated { .. }
+    )
+}
+
 fn listing(draw: &mut Draw, service: Service) -> &'static str {
     match service {
         Service::Graph => draw.pick::<&str>(&["managedDevices", "/devices", ""]),

@@ -64,6 +64,8 @@ pub struct Pass {
     pub truths: Vec<Truth>,
     /// Whether it ended by itself, with nothing going wrong around it.
     pub is_clean: bool,
+    /// Whether lists may have ended early in it.
+    pub is_cut: bool,
     /// What it reported of the fleet.
     pub report: Option<FleetReport>,
     /// How it ended, in a word.
@@ -74,7 +76,7 @@ impl Pass {
     /// Whether a service may have left something out without a word.
     pub fn may_hide(&self) -> bool {
         let tells_all = |report: &FleetReport| report.problems.is_empty();
-        !self.is_clean && self.report.as_ref().is_none_or(tells_all)
+        !self.is_clean && (self.is_cut || self.report.as_ref().is_none_or(tells_all))
     }
 
     /// What it reported of an assignment's rollout.

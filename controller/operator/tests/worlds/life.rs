@@ -31,12 +31,14 @@ pub struct Life {
     suspended: BTreeSet<String>,
     report: Option<FleetReport>,
     is_faulty: bool,
+    /// Whether one of the faults has lists end early.
+    is_cut: bool,
     has_fuse: bool,
     said: usize,
 }
 
 /// So many passes without anything are longer than any soak, deadline or window of a world.
-const LONGEST_WAIT: usize = 14;
+const LONGEST_WAIT: usize = 24;
 const MOST_PASSES_TO_REST: usize = 300;
 
 /// Whether nothing was written, and nothing waits.
@@ -74,6 +76,7 @@ pub fn live(seed: u64) -> History {
         suspended: BTreeSet::new(),
         report: None,
         is_faulty: false,
+        is_cut: false,
         has_fuse: false,
         said: 0,
     };
@@ -183,11 +186,12 @@ impl Life {
         let control = self.house.world.control();
         if self.is_faulty && self.draw.happens(55) {
             control.clear_all();
-            self.is_faulty = false;
+            (self.is_faulty, self.is_cut) = (false, false);
             self.did(Deed::Mend);
         }
         if self.draw.happens(22) {
             let fault = faults::fault(&mut self.draw);
+            self.is_cut |= faults::cuts(&fault);
             self.did(Deed::Fault(format!("{fault:?}")));
             control.inject(fault);
             self.is_faulty = true;
@@ -321,6 +325,7 @@ impl Life {
             suspended: self.suspended.clone(),
             truths,
             is_clean: !self.is_faulty && !has_fuse && report.as_ref().is_some_and(is_whole),
+            is_cut: self.is_cut,
             ending: in_words(&ending),
             report: report.clone(),
         };
@@ -336,7 +341,7 @@ impl Life {
     /// more.
     fn come_to_rest(&mut self) {
         self.house.world.control().clear_all();
-        self.is_faulty = false;
+        (self.is_faulty, self.is_cut) = (false, false);
         self.did(Deed::Mend);
         if self.fleet_suspended {
             self.pause(None, false);

@@ -128,6 +128,7 @@ impl Device {
             is_lost: false,
             is_placed: self.is_placed(authority),
             is_sent: self.sent == Sent::Here || self.is_asked && !self.is_here,
+            is_out: self.is_known && !(self.is_here || self.is_asked || self.sent == Sent::Here),
             has_arrived: self.has_arrived(),
             is_online: self.is_online,
             health: Health {

@@ -37,6 +37,7 @@ struct Device {
     is_lost: bool,
     is_placed: bool,
     is_sent: bool,
+    is_out: bool,
     has_arrived: bool,
     is_online: bool,
     client: ClientHealth,
@@ -100,6 +101,7 @@ impl Device {
             is_lost: false,
             is_placed: false,
             is_sent: false,
+            is_out: false,
             has_arrived: false,
             is_online: true,
             client: ClientHealth::Healthy,
@@ -115,6 +117,7 @@ impl Device {
             is_lost: self.is_lost,
             is_placed: self.is_placed,
             is_sent: self.is_sent,
+            is_out: self.is_out,
             has_arrived: self.has_arrived,
             is_online: self.is_online,
             health: Health {

@@ -49,6 +49,17 @@ fn another_spec_goes_on_at_the_last_step_that_they_fill() {
 }
 
 #[test]
+fn who_was_taken_out_since_comes_to_another_spec_as_a_new_one() {
+    let mut hand = half_way();
+    let taken = &mut hand.devices[1];
+    (taken.is_placed, taken.has_arrived, taken.is_out) = (false, false, true);
+    let steps = [step(1, 24), step(3, 24), step(6, 0)];
+    hand.commit("second", staged(&steps));
+    assert_eq!(admitted(&hand.pass()), [0, 2]);
+    assert_eq!(hand.at(), (0, Phase::Progressing));
+}
+
+#[test]
 fn another_spec_is_approved_anew_where_it_goes_on() {
     let steps = [step(1, 0), approved_step(3), step(6, 0)];
     let mut hand = half_way();

@@ -131,7 +131,7 @@ fn additions<'h>(moment: &Moment<'h>, owned: &Owned, truth: &Truth) -> Vec<Reaso
 }
 
 /// EndpointProtection goes to Intune with DeviceConfiguration.
-fn decided_with(workload: Workload) -> Vec<Workload> {
+pub fn decided_with(workload: Workload) -> Vec<Workload> {
     match workload {
         Workload::EndpointProtection => vec![workload, Workload::DeviceConfiguration],
         _ => vec![workload],
@@ -156,8 +156,10 @@ fn removals<'h>(
         .filter(|one| one.assignment.workload == owned.workload || one.assignment.to_intune)
         .map(Reason::Of)
         .collect();
-    // A rule beside those that stay changes nothing for the device, and they may not be seen.
-    let is_kept = !moment.pass.may_hide()
+    // A rule beside those that stay changes nothing for the device, and they may not be seen. What is gone
+    // lets go of all it has.
+    let is_kept = !owned.is_gone
+        && !moment.pass.may_hide()
         && (moment.site.is_foreign(owned.workload, resource)
             || moment
                 .site

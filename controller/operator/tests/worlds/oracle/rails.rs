@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use diarchy_simulator::Workload;
 use jiff::{SignedDuration, Timestamp};
 
+use super::asked::decided_with;
 use super::site::Site;
 use super::steps::is_at_intune;
 use super::{Check, Moment, Write};
@@ -37,6 +38,9 @@ pub struct Rails {
     approvals: BTreeSet<usize>,
     /// What a person may have approved: for a day, and for that revision.
     approved: Vec<Approved>,
+    /// What a person may have approved and no commit has taken back since. That something is suspended
+    /// takes nothing back.
+    accepted: BTreeSet<Change>,
 }
 
 /// What a person may have approved at once.
@@ -59,6 +63,7 @@ impl Check for Rails {
             .any(|done| matches!(done.deed, Deed::ApprovePlan))
         {
             self.approvals.insert(moment.number);
+            self.accepted.extend(self.asked.keys().copied());
             self.approved.push(Approved {
                 at: moment.pass.began,
                 revision: moment.pass.revision,
@@ -86,6 +91,8 @@ impl Check for Rails {
                 }
             }
         }
+        self.accepted
+            .retain(|change| !moment.pass.is_clean || !is_taken_back(moment, *change));
         // A pass that did not see everything may not have seen either that something is wanted no more.
         self.asked.retain(|change, (_, is_sure)| {
             let is_wanted = wanted.contains_key(change);
@@ -134,6 +141,7 @@ impl Check for Rails {
         });
         if let Some(asked) = self.asked.get(&change)
             && !is_approved
+            && !self.accepted.contains(&change)
             && !may_go_back(moment, write)
         {
             self.written
@@ -169,6 +177,21 @@ impl Check for Rails {
         together(history, &unasked, found);
         in_a_day(history, &unasked, found);
     }
+}
+
+/// Whether the end that is asked for is surely another, and would be if nothing was suspended.
+fn is_taken_back(moment: &Moment<'_>, (device, workload, to_intune): Change) -> bool {
+    let mut truths = moment.pass.truths.iter();
+    let Some(truth) = truths.find(|truth| truth.device == device) else {
+        return false;
+    };
+    let assignments = moment.repository().map(|one| &one.assignments);
+    let may_ask_again = assignments.into_iter().flatten().any(|(name, one)| {
+        decided_with(workload).contains(&one.workload)
+            && !moment.is_in_force(name, one)
+            && moment.selects(one, truth)
+    });
+    !may_ask_again && moment.in_the_end(truth, workload) == Some(!to_intune)
 }
 
 /// Whether a rollout may take the device back, which its spec has agreed to.
