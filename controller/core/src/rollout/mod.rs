@@ -12,6 +12,7 @@ mod health;
 mod progress;
 mod restored;
 mod rollback;
+mod sight;
 mod spec;
 mod survey;
 

@@ -455,11 +455,38 @@ fn who_waits_for_what_never_comes_costs_nothing() {
         survey.moves[&AssignmentIndex(0)].moved.ones().collect()
     };
     assert_eq!(moved(&quiet()), [] as [usize; 0]);
+    for unreachable in workloads {
+        let beyond = Signals {
+            is_outside: &|row, workload| (row, workload) == (1, unreachable),
+            ..quiet()
+        };
+        assert_eq!(moved(&beyond), [1]);
+    }
+}
+
+/// A rule that never makes a member would keep everybody else back: nothing will ever be seen of it.
+#[test]
+fn who_is_placed_and_out_of_reach_takes_nobodys_place() {
+    let mut world = fleet("apps", ids(0..3));
+    let holders = [world.assignments[0].reference()];
+    hold(&mut world.devices[1], WORKLOAD, &holders);
+    let mut desired = world.desired();
+    desired.assignments[0].rollout = Some(rollout(Amount::Count(1)));
+    let inventory = world.inventory();
+    let admitted = |signals: &Signals<'_>| {
+        let engine = Engine::new(&desired, &inventory, now());
+        let (_, survey) = survey(engine, &Rollouts::new(), signals);
+        let Admitted::Rows(rows) = survey.admitted else {
+            panic!("a rollout that begins has not admitted everybody");
+        };
+        rows[0].as_ref().map(|rows| rows.count_ones(..))
+    };
+    assert_eq!(admitted(&quiet()), Some(1));
     let beyond = Signals {
-        is_outside: &|row, workload| (row, workload) == (1, Workload::EndpointProtection),
+        is_outside: &|row, workload| (row, workload) == (1, WORKLOAD),
         ..quiet()
     };
-    assert_eq!(moved(&beyond), [1]);
+    assert_eq!(admitted(&beyond), Some(2));
 }
 
 #[test]

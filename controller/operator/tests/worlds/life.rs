@@ -17,6 +17,16 @@ use crate::post::Kill;
 use crate::repository::{INTERVAL_HOURS, NAME, Repository};
 use crate::{commits, estate, faults, fleet};
 
+/// How the services behave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Services {
+    Well,
+    /// They fail, and say so.
+    Failing,
+    /// They may end lists early without a word.
+    Cutting,
+}
+
 /// A world on its way.
 pub struct Life {
     pub house: House,
@@ -30,9 +40,7 @@ pub struct Life {
     fleet_suspended: bool,
     suspended: BTreeSet<String>,
     report: Option<FleetReport>,
-    is_faulty: bool,
-    /// Whether one of the faults has lists end early.
-    is_cut: bool,
+    services: Services,
     has_fuse: bool,
     said: usize,
 }
@@ -75,8 +83,7 @@ pub fn live(seed: u64) -> History {
         fleet_suspended: false,
         suspended: BTreeSet::new(),
         report: None,
-        is_faulty: false,
-        is_cut: false,
+        services: Services::Well,
         has_fuse: false,
         said: 0,
     };
@@ -184,17 +191,20 @@ impl Life {
 
     fn accidents(&mut self) {
         let control = self.house.world.control();
-        if self.is_faulty && self.draw.happens(55) {
+        if self.services != Services::Well && self.draw.happens(55) {
             control.clear_all();
-            (self.is_faulty, self.is_cut) = (false, false);
+            self.services = Services::Well;
             self.did(Deed::Mend);
         }
         if self.draw.happens(22) {
             let fault = faults::fault(&mut self.draw);
-            self.is_cut |= faults::cuts(&fault);
+            self.services = self.services.max(if faults::cuts(&fault) {
+                Services::Cutting
+            } else {
+                Services::Failing
+            });
             self.did(Deed::Fault(format!("{fault:?}")));
             control.inject(fault);
-            self.is_faulty = true;
         }
         if self.draw.happens(5) {
             self.house.restart();
@@ -324,8 +334,10 @@ impl Life {
             fleet_suspended: self.fleet_suspended,
             suspended: self.suspended.clone(),
             truths,
-            is_clean: !self.is_faulty && !has_fuse && report.as_ref().is_some_and(is_whole),
-            is_cut: self.is_cut,
+            is_clean: self.services == Services::Well
+                && !has_fuse
+                && report.as_ref().is_some_and(is_whole),
+            is_cut: self.services == Services::Cutting,
             ending: in_words(&ending),
             report: report.clone(),
         };
@@ -341,7 +353,7 @@ impl Life {
     /// more.
     fn come_to_rest(&mut self) {
         self.house.world.control().clear_all();
-        (self.is_faulty, self.is_cut) = (false, false);
+        self.services = Services::Well;
         self.did(Deed::Mend);
         if self.fleet_suspended {
             self.pause(None, false);

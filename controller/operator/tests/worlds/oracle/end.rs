@@ -158,8 +158,13 @@ fn expected(moment: &Moment<'_>, truth: &Truth, workload: Workload) -> Option<bo
         // What people put in, nobody takes out.
         Some(_) => Some(moment.site.is_foreign(workload, resource) || stays_along && is_held),
         None => {
+            // A rollout that has stopped lets nobody go either.
+            let has_stopped = |owner: &str| {
+                let rollout = moment.pass.rollout(owner);
+                rollout.is_some_and(|rollout| rollout.phase != Phase::Complete)
+            };
             let mut holders = moment.site.holders(workload, resource);
-            if holders.any(|one| one.reverts && one.has_successor) {
+            if holders.any(|one| one.reverts && one.has_successor || has_stopped(&one.owner)) {
                 return None;
             }
             let stays = moment.site.is_foreign(workload, resource)

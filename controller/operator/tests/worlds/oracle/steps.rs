@@ -31,10 +31,12 @@ impl Check for Steps {
         if is_put_back || !era.moved.insert(truth.device) || moment.pass.may_hide() {
             return;
         }
-        // Who was taken over by another, or has left Intune, takes nobody's place.
+        // Who was taken over by another, has left Intune, or is out of reach takes nobody's place.
         let fills = |device: &&u32| {
             of(&moment.pass.truths, **device).is_some_and(|truth| {
-                truth.intune_id.is_some() && moment.is_own(name, truth, one.workload)
+                truth.intune_id.is_some()
+                    && !truth.outside_limiting_collection
+                    && moment.is_own(name, truth, one.workload)
             })
         };
         let moved = era.moved.iter().filter(fills).count();
