@@ -31,7 +31,12 @@ impl<'h> Moment<'h> {
 
     /// Whether an assignment asks and takes back.
     pub fn is_in_force(&self, name: &str, one: &Assignment) -> bool {
-        !one.suspended && !one.observes && !self.pass.suspended.contains(name)
+        !one.observes && !self.is_suspended(name, one)
+    }
+
+    /// Whether git or a person has suspended an assignment.
+    fn is_suspended(&self, name: &str, one: &Assignment) -> bool {
+        one.suspended || self.pass.suspended.contains(name)
     }
 
     /// Whether an assignment's group has the device.
@@ -61,7 +66,10 @@ impl<'h> Moment<'h> {
         let mut contenders: Vec<_> = repository
             .assignments
             .iter()
-            .filter(|(_, one)| one.workload == workload && !one.observes)
+            // One that is suspended stands still, whether or not it would only watch.
+            .filter(|(name, one)| {
+                one.workload == workload && (!one.observes || self.is_suspended(name, one))
+            })
             .filter_map(|(name, one)| self.candidate(name, one, truth))
             .collect();
         contenders.sort_by_key(|one| std::cmp::Reverse(one.assignment.priority));
