@@ -62,7 +62,8 @@ fn estates_are_spread_over_replicas_and_those_of_a_dead_one_move() {
         .collect();
     tenant.apply_text(&fleets.join("\n---\n"));
     let start = |name: &&str| {
-        let mut command = deployment.command_with_lease(name, "2s");
+        // Long enough for eight to be let go one after the other, however busy the machine is.
+        let mut command = deployment.command_with_lease(name, "6s");
         Controller::start(&mut command)
     };
     let mut names = vec!["one", "two", "three"];
