@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::cluster::{ok, with_definitions};
-use crate::deployed::{Deployment, Tenant, condition};
+use crate::deployed::{Deployment, Tenant, condition, wait};
 use crate::site::Site;
 
 /// What a table shows, without what is different in every run: ages, times, digests and revisions.
@@ -162,11 +162,15 @@ fn the_yes_of_a_person_is_told_what_became_of_it() {
     let taken = phase("yes", "Taken");
     // It has done what it is for.
     assert_eq!(condition(&taken, "Ready")["status"], "True", "{taken:#}");
-    let mut kubectl = tenant.kubectl();
-    let events = ok(kubectl.args(["get", "events.events.k8s.io", "-o", "json"]));
-    let events: Value = serde_json::from_str(&events).unwrap();
-    let mut events = events["items"].as_array().unwrap().iter();
-    let event = events.find(|event| event["reason"] == "Taken").unwrap();
+    // That is told once it is written.
+    let event = wait("the event of what was taken", || {
+        let mut kubectl = tenant.kubectl();
+        let events = ok(kubectl.args(["get", "events.events.k8s.io", "-o", "json"]));
+        let events: Value = serde_json::from_str(&events).unwrap();
+        let mut found = events["items"].as_array().unwrap().iter();
+        let taken = found.find(|event| event["reason"] == "Taken").cloned();
+        taken.ok_or(events)
+    });
     assert_eq!(event["type"], "Normal", "{event:#}");
     tenant.wait_for_condition("Converged", "fleet/contoso");
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::bench::{diarchy, stderr, stdout};
 use crate::cluster::{ADMIN, ok, with_definitions};
 use crate::crds_documents::changed;
-use crate::deployed::{Deployment, Tenant, condition};
+use crate::deployed::{Deployment, Tenant, condition, wait};
 use crate::reverting::{delete, patch, reverts, wait_until_gone};
 use crate::site::Site;
 
@@ -36,6 +36,18 @@ fn events(tenant: &Tenant<'_>, name: &str) -> Vec<String> {
         .filter(|event| event["regarding"]["name"] == name)
         .map(|event| format!("{} {}", text(&event["type"]), text(&event["reason"])))
         .collect()
+}
+
+/// Waits until these are the events about an assignment: they are told once its status is written.
+fn wait_for_events(tenant: &Tenant<'_>, name: &str, expected: &[&str]) {
+    wait(&format!("the events {expected:?} of {name}"), || {
+        let events = events(tenant, name);
+        if events == expected {
+            Ok(())
+        } else {
+            Err(json!(events))
+        }
+    });
 }
 
 /// Asks for a look at an object.
@@ -78,13 +90,11 @@ fn an_assignment_is_ready_only_while_it_is_carried_out() {
         "AwaitingApproval",
     );
     assert!(told.contains(&digest), "{told}");
-    assert_eq!(events(&tenant, "updates"), ["Warning AwaitingApproval"]);
+    wait_for_events(&tenant, "updates", &["Warning AwaitingApproval"]);
     tenant.approve();
     says(&tenant, "workloadassignment/updates", "True", "InForce");
-    assert_eq!(
-        events(&tenant, "updates"),
-        ["Warning AwaitingApproval", "Normal InForce"]
-    );
+    let told = ["Warning AwaitingApproval", "Normal InForce"];
+    wait_for_events(&tenant, "updates", &told);
     tenant.wait_for_condition("Converged", "fleet/contoso");
 
     reverts(&tenant, "apps");
