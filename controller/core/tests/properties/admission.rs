@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_core::amount::Amount;
-use diarchy_core::desired::{AssignmentIndex, OnFailure, Rollout, Step};
-use diarchy_core::duration::Span;
+use diarchy_core::desired::AssignmentIndex;
 use diarchy_core::engine::{Admitted, Engine, Kept, Verdict};
 use diarchy_core::plan::Plan;
 use diarchy_core::resource::ObjectName;
@@ -16,27 +15,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::world::plain::{assignment, hold, listed, movable, pilot};
+use crate::world::plain::{assignment, hold, in_two_steps, listed, movable, pilot};
 use crate::world::{NAMESPACE, World, made_up, now};
 
 const WORKLOAD: Workload = Workload::ClientApps;
-
-fn rollout(first: Amount) -> Rollout {
-    let step = |devices| Step {
-        devices,
-        soak: Span::hours(1),
-        approval_required: false,
-    };
-    Rollout {
-        steps: vec![step(first), step(Amount::ALL)],
-        max_concurrency: None,
-        max_failures: None,
-        min_observed: None,
-        progress_deadline: None,
-        on_failure: OnFailure::Halt,
-        window: None,
-    }
-}
 
 fn name(of: &str) -> ObjectName {
     ObjectName::new(NAMESPACE, of)
@@ -126,7 +108,7 @@ struct Sets {
 fn pass(world: &World, first: Amount, before: &Before) -> Pass {
     let mut desired = world.desired();
     for assignment in &mut desired.assignments {
-        assignment.rollout = Some(rollout(first));
+        assignment.rollout = Some(in_two_steps(first));
     }
     let inventory = world.inventory();
     let engine = Engine::new(&desired, &inventory, now());
@@ -421,7 +403,7 @@ fn who_is_on_the_way_by_a_rule_fills_the_step_first() {
     }
     let desired = {
         let mut desired = world.desired();
-        desired.assignments[0].rollout = Some(rollout(Amount::percent(25)));
+        desired.assignments[0].rollout = Some(in_two_steps(Amount::percent(25)));
         desired
     };
     let inventory = world.inventory();
@@ -447,7 +429,7 @@ fn who_waits_for_what_never_comes_costs_nothing() {
     world.policy = Some(pilot(&workloads));
     world.assignments[0].workload = workloads[0];
     let mut desired = world.desired();
-    desired.assignments[0].rollout = Some(rollout(Amount::ALL));
+    desired.assignments[0].rollout = Some(in_two_steps(Amount::ALL));
     let inventory = world.inventory();
     let moved = |signals: &Signals<'_>| -> Vec<usize> {
         let engine = Engine::new(&desired, &inventory, now());
@@ -471,7 +453,7 @@ fn who_is_placed_and_out_of_reach_takes_nobodys_place() {
     let holders = [world.assignments[0].reference()];
     hold(&mut world.devices[1], WORKLOAD, &holders);
     let mut desired = world.desired();
-    desired.assignments[0].rollout = Some(rollout(Amount::Count(1)));
+    desired.assignments[0].rollout = Some(in_two_steps(Amount::Count(1)));
     let inventory = world.inventory();
     let admitted = |signals: &Signals<'_>| {
         let engine = Engine::new(&desired, &inventory, now());

@@ -7,10 +7,9 @@ use diarchy_core::amount::Amount;
 use diarchy_core::circumstances::Circumstances;
 use diarchy_core::decision::Decision;
 use diarchy_core::desired::{
-    AssignmentIndex, Desired, Force, FrozenBy, Guardrails, OnFailure, Rollout, Step, Window,
+    AssignmentIndex, Desired, Force, FrozenBy, Guardrails, OnFailure, Rollout, Window,
 };
 use diarchy_core::due::{Brakes, Wait, due, waiting};
-use diarchy_core::duration::Span;
 use diarchy_core::engine::Engine;
 use diarchy_core::obstacle::Obstacle;
 use diarchy_core::plan::{Change, Plan};
@@ -24,7 +23,7 @@ use diarchy_core::workload::{Authority, Workload, WorkloadSet};
 use jiff::SignedDuration;
 use serde_json::json;
 
-use crate::world::plain::{assignment, hold, listed, movable, pilot};
+use crate::world::plain::{assignment, hold, in_two_steps, listed, movable, pilot};
 use crate::world::{NAMESPACE, World, now};
 
 const WORKLOAD: Workload = Workload::ClientApps;
@@ -44,19 +43,9 @@ fn fleet(selected: usize) -> World {
 }
 
 fn rollout(first: Amount) -> Rollout {
-    let step = |devices| Step {
-        devices,
-        soak: Span::hours(1),
-        approval_required: false,
-    };
     Rollout {
-        steps: vec![step(first), step(Amount::ALL)],
-        max_concurrency: None,
-        max_failures: None,
-        min_observed: None,
-        progress_deadline: None,
         on_failure: OnFailure::Rollback,
-        window: None,
+        ..in_two_steps(first)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use diarchy_core::amount::Amount;
 use diarchy_core::circumstances::Circumstances;
-use diarchy_core::desired::{Desired, Force, FrozenBy, OnFailure, Rollout, Step, Window};
+use diarchy_core::desired::{Desired, Force, FrozenBy, Rollout, Step, Window};
 use diarchy_core::digest::Digest;
 use diarchy_core::due::Wait;
 use diarchy_core::duration::Span;
@@ -15,7 +15,7 @@ use diarchy_core::resource::ObjectName;
 use diarchy_core::rollout::{Heeded, Progress, Stage, StopReason, step_digest};
 use diarchy_core::workload::{Authority, Workload};
 
-use crate::world::plain::{assignment, hold, listed, movable, pilot};
+use crate::world::plain::{self, assignment, hold, listed, movable, pilot};
 use crate::world::{NAMESPACE, World, now};
 
 const WORKLOAD: Workload = Workload::ClientApps;
@@ -50,25 +50,21 @@ fn digest() -> Digest {
 }
 
 fn staged(window: Option<Window>) -> Rollout {
+    let steps = [
+        Step {
+            devices: Amount::percent(5),
+            soak: Span::hours(4),
+            approval_required: true,
+        },
+        Step {
+            devices: Amount::ALL,
+            soak: Span::hours(0),
+            approval_required: false,
+        },
+    ];
     Rollout {
-        steps: vec![
-            Step {
-                devices: Amount::percent(5),
-                soak: Span::hours(4),
-                approval_required: true,
-            },
-            Step {
-                devices: Amount::ALL,
-                soak: Span::hours(0),
-                approval_required: false,
-            },
-        ],
-        max_concurrency: None,
-        max_failures: None,
-        min_observed: None,
-        progress_deadline: None,
-        on_failure: OnFailure::Halt,
         window,
+        ..plain::staged(&steps)
     }
 }
 

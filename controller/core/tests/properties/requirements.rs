@@ -7,9 +7,8 @@ use diarchy_core::accept::{Accepted, Approved, ApprovedChange, Basis, accept};
 use diarchy_core::amount::Amount;
 use diarchy_core::circumstances::Circumstances;
 use diarchy_core::decision::Decision;
-use diarchy_core::desired::{Desired, Force, FrozenBy, OnFailure, Rollout, Step, assemble};
+use diarchy_core::desired::{Desired, Force, FrozenBy, OnFailure, Rollout, assemble};
 use diarchy_core::digest::Digest;
-use diarchy_core::duration::Span;
 use diarchy_core::engine::{Engine, Kept, StayReason, Verdict};
 use diarchy_core::obstacle::{Obstacle, WayOn};
 use diarchy_core::plan::{AssignmentState, Plan, PlanDocument, PlanSummary};
@@ -26,7 +25,7 @@ use diarchy_core::workload::{Authority, Workload, WorkloadSet};
 use jiff::SignedDuration;
 use proptest::prelude::Just;
 
-use crate::world::plain::{assignment, hold, listed, movable, pilot};
+use crate::world::plain::{assignment, hold, in_two_steps, listed, movable, pilot};
 use crate::world::{NAMESPACE, World, made_up, now};
 
 const WORKLOAD: Workload = Workload::ClientApps;
@@ -339,20 +338,10 @@ fn whoever_stops_it_stops_it_although_it_is_ready() {
     }
 }
 
-fn in_two_steps() -> Rollout {
-    let step = |devices| Step {
-        devices,
-        soak: Span::hours(1),
-        approval_required: false,
-    };
+fn rollout() -> Rollout {
     Rollout {
-        steps: vec![step(Amount::Count(1)), step(Amount::ALL)],
-        max_concurrency: None,
-        max_failures: None,
-        min_observed: None,
-        progress_deadline: None,
         on_failure: OnFailure::Rollback,
-        window: None,
+        ..in_two_steps(Amount::Count(1))
     }
 }
 
@@ -395,7 +384,7 @@ fn a_rollout_stands_still_while_what_it_requires_is_gone() {
     let mut world = half_way();
     world.devices[0].insert("assigned".to_owned(), serde_json::json!({}));
     let mut desired = requiring(&world, &[ring()]);
-    desired.assignments[0].rollout = Some(in_two_steps());
+    desired.assignments[0].rollout = Some(rollout());
     let mut facts = Facts::of(object(of), ready());
     let hours = SignedDuration::from_hours;
     assert_eq!(pass(&world, &desired, &mut facts, hours(0)), (1, 0));
@@ -484,7 +473,7 @@ fn what_was_agreed_to_stays_so_while_a_requirement_fails_for_a_moment() {
 fn what_goes_back_waits_for_nothing_and_is_not_retried_before_it_is_ready() {
     let world = half_way();
     let mut desired = requiring(&world, &[ring()]);
-    desired.assignments[0].rollout = Some(in_two_steps());
+    desired.assignments[0].rollout = Some(rollout());
     let of = "windowsUpdateForBusinessConfiguration";
     let mut facts = Facts::of(object(of), there(of, &[Target::AllDevices]));
     pass(&world, &desired, &mut facts, SignedDuration::ZERO);

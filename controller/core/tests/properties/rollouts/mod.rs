@@ -12,7 +12,7 @@ mod stopping;
 use std::collections::BTreeSet;
 
 use diarchy_core::amount::Amount;
-use diarchy_core::desired::{OnFailure, Rollout, Step};
+use diarchy_core::desired::{Rollout, Step};
 use diarchy_core::digest::Digest;
 use diarchy_core::duration::Span;
 use diarchy_core::fact::Fact;
@@ -23,6 +23,8 @@ use diarchy_core::rollout::{lot, step_digest};
 use diarchy_core::ternary::Ternary;
 use diarchy_core::workload::Authority;
 use jiff::{SignedDuration, Timestamp};
+
+use crate::world::plain::staged;
 
 /// A device, as the next pass sees it.
 #[derive(Debug, Clone)]
@@ -76,19 +78,6 @@ fn approved_step(devices: u32) -> Step {
     Step {
         approval_required: true,
         ..step(devices, 0)
-    }
-}
-
-/// Steps, and no limit to anything.
-fn staged(steps: &[Step]) -> Rollout {
-    Rollout {
-        steps: steps.to_vec(),
-        max_concurrency: None,
-        max_failures: None,
-        min_observed: None,
-        progress_deadline: None,
-        on_failure: OnFailure::Halt,
-        window: None,
     }
 }
 

@@ -1,5 +1,8 @@
 //! The plainest of everything, for examples that vary one thing.
 
+use diarchy_core::amount::Amount;
+use diarchy_core::desired::{OnFailure, Rollout, Step};
+use diarchy_core::duration::Span;
 use diarchy_core::inventory::JoinType;
 use diarchy_core::workload::{Authority, Slider, Workload};
 use serde_json::{Value, json};
@@ -46,6 +49,29 @@ pub fn listed<I: Into<String>>(name: &str, devices: impl IntoIterator<Item = I>)
         include: Vec::new(),
         exclude: Vec::new(),
     }
+}
+
+/// Steps, halting where one fails, and no limit to anything.
+pub fn staged(steps: &[Step]) -> Rollout {
+    Rollout {
+        steps: steps.to_vec(),
+        max_concurrency: None,
+        max_failures: None,
+        min_observed: None,
+        progress_deadline: None,
+        on_failure: OnFailure::Halt,
+        window: None,
+    }
+}
+
+/// So many devices first, and an hour later everybody.
+pub fn in_two_steps(first: Amount) -> Rollout {
+    let step = |devices| Step {
+        devices,
+        soak: Span::hours(1),
+        approval_required: false,
+    };
+    staged(&[step(first), step(Amount::ALL)])
 }
 
 /// An assignment in force of priority 0.
