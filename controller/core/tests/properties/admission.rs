@@ -392,6 +392,25 @@ fn devices_that_it_has_placed_are_admitted_without_memory() {
     assert_eq!(now.changing.len(), 3);
 }
 
+/// Somebody else has taken it out: to another spec it comes as a new one, and the same one keeps it.
+#[test]
+fn who_was_taken_out_is_not_in_when_the_spec_changes() {
+    let mut world = fleet("apps", ids(0..3));
+    let holder = [world.assignments[0].reference()];
+    hold(&mut world.devices[1], WORKLOAD, &holder);
+    let first = pass(&world, Amount::Count(1), &Before::default());
+    assert_eq!(first.rows[0], ids(1..2).collect());
+    hold(&mut world.devices[1], WORKLOAD, &[]);
+    let before = Before {
+        rollouts: first.after.rollouts,
+        sent: BTreeSet::new(),
+    };
+    let same = pass(&world, Amount::Count(1), &before);
+    assert_eq!(same.rows[0], first.rows[0]);
+    let another = pass(&world, Amount::Count(0), &before);
+    assert_eq!(another.rows[0], BTreeSet::new());
+}
+
 /// What is remembered may be lost after a rule was made, and before the site evaluates it.
 #[test]
 fn who_is_on_the_way_by_a_rule_fills_the_step_first() {
