@@ -21,6 +21,7 @@ mod gather;
 mod history;
 mod hold;
 mod journal;
+mod manual_steps;
 pub mod memory;
 mod moves;
 pub mod next;

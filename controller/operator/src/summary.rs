@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use diarchy_core::code::Code;
-use diarchy_core::consequence::Consequence;
 use diarchy_core::convergence::{UnderWay, converge};
-use diarchy_core::desired::{AutomaticEnrollment, Desired, Force, FrozenBy, Policy};
+use diarchy_core::desired::{Desired, Force, FrozenBy};
 use diarchy_core::engine::{Engine, Verdict};
 use diarchy_core::fact::Fact;
 use diarchy_core::inference::{self, ShownSlider};
@@ -14,7 +13,7 @@ use diarchy_core::resource::ObjectName;
 use diarchy_core::selector::{TextKey, TimeKey};
 use diarchy_core::tally::{EnrollmentTally, Tally};
 use diarchy_core::ternary::Ternary;
-use diarchy_core::workload::{Authority, Slider, Staged, Workload, WorkloadSet};
+use diarchy_core::workload::{Authority, Staged, Workload, WorkloadSet};
 use diarchy_fleet::EstateError;
 use diarchy_fleet::inventory::Readings;
 use diarchy_fleet::site::lever::LeverMemory;
@@ -25,6 +24,7 @@ use crate::audit::{Entry, Event};
 use crate::context::{Decided, FleetPass};
 use crate::drift;
 use crate::footprint;
+use crate::manual_steps::manual_steps;
 use crate::memory::{FleetMemory, Waiting};
 use crate::report::{FleetReport, RolloutReport, UnmetReport, WaitingReport};
 use crate::write::Written;
@@ -346,76 +346,6 @@ fn waiting_report(waiting: &Waiting) -> WaitingReport {
         leaving,
         since: waiting.since,
     }
-}
-
-/// What a person has to do at the console, as exact steps.
-pub fn manual_steps(desired: &Desired, readings: &Readings, shown: &Shown) -> Vec<String> {
-    let Some(policy) = &desired.policy else {
-        return Vec::new();
-    };
-    let mut steps: Vec<String> = enrollment_step(policy, shown).into_iter().collect();
-    for workload in Workload::ASSIGNABLE {
-        let Some(slider) = policy.slider(workload) else {
-            continue;
-        };
-        if shown.sliders[workload.index()] == ShownSlider::Contradicted {
-            let place = match slider {
-                Slider::ConfigurationManager => "Configuration Manager",
-                Slider::PilotIntune => "Pilot Intune",
-                Slider::Intune => "Intune",
-            };
-            steps.push(format!(
-                "Administration > Cloud Services > Cloud Attach > Properties > Workloads: move {} to {place} (would move {} devices)",
-                workload.console_name(),
-                shown.contradicting[workload.index()],
-            ));
-        }
-    }
-    let Ok(state) = &readings.site.state else {
-        return steps;
-    };
-    for (staged, pilot) in &state.pilots {
-        let id = pilot.id.as_str();
-        match &pilot.state {
-            PilotState::Marked => {}
-            PilotState::NotMarked => steps.push(format!(
-                "Assets and Compliance > Device Collections > {id} > Properties: write `diarchy: {}/{staged}` into the Comment, so that Diarchy may write to it",
-                desired.fleet.name
-            )),
-            PilotState::Unsafe(hazards) => {
-                let hazards: Vec<String> = hazards.iter().map(ToString::to_string).collect();
-                steps.push(format!(
-                    "Assets and Compliance > Device Collections > {id}: the pilot collection of {staged} is not safe to write to: {}",
-                    hazards.join("; ")
-                ));
-            }
-            // What passes by itself is tried again, and nobody has to do anything.
-            PilotState::Unreadable(error) => {
-                if error.consequence() == Consequence::FixInput {
-                    steps.push(format!(
-                        "The pilot collection {id} of {staged} cannot be read: {error}"
-                    ));
-                }
-            }
-        }
-    }
-    steps
-}
-
-/// What a person has to do about automatic enrolment.
-fn enrollment_step(policy: &Policy, shown: &Shown) -> Option<String> {
-    if shown.enrollment != ShownSlider::Contradicted {
-        return None;
-    }
-    let setting = match policy.enrollment.automatic? {
-        AutomaticEnrollment::None => "None",
-        AutomaticEnrollment::Pilot => "Pilot",
-        AutomaticEnrollment::All => "All",
-    };
-    Some(format!(
-        "Administration > Cloud Services > Cloud Attach > Properties > Enablement: set Automatic enrollment in Intune to {setting} ({} devices are about to enrol)",
-        shown.scheduled.unwrap_or_default(),
-    ))
 }
 
 /// What is wrong with a pilot collection that cannot be read.
