@@ -1,6 +1,6 @@
 //! What a simulated estate has written down, read from outside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use diarchy_simulator::{Cause, Effect, Entry, RuleKey, judge, read_log};
@@ -100,6 +100,35 @@ pub fn taken_out(entries: &[Entry]) -> usize {
 fn devices(rules: &[RuleKey]) -> usize {
     let is_device = |rule: &&RuleKey| matches!(rule, RuleKey::Direct(_));
     rules.iter().filter(is_device).count()
+}
+
+/// The devices that rules were made for in the collections of one workload.
+pub fn placed_in(entries: &[Entry], workload: &str) -> BTreeSet<u32> {
+    let mut collections = BTreeSet::new();
+    let mut placed = BTreeSet::new();
+    for entry in entries {
+        match (&entry.cause, &entry.effect) {
+            (Cause::Write { body, .. }, Effect::CollectionCreated { collection }) => {
+                let comment = body["Comment"].as_str().unwrap_or_default();
+                if comment.contains(&format!("/{workload} ")) {
+                    collections.insert(collection);
+                }
+            }
+            (
+                _,
+                Effect::RulesAdded {
+                    collection, added, ..
+                },
+            ) if collections.contains(collection) => {
+                placed.extend(added.iter().filter_map(|rule| match rule {
+                    RuleKey::Direct(resource) => Some(*resource),
+                    _ => None,
+                }));
+            }
+            _ => {}
+        }
+    }
+    placed
 }
 
 /// Asserts that no rule was asked for that was there, and none taken away that was not.
