@@ -11,8 +11,8 @@ use diarchy_core::resource::ObjectName;
 use diarchy_core::workload::Workload;
 use diarchy_fleet::site::collection::CollectionId;
 use diarchy_fleet::site::lever::{
-    Claimant, Journal, JournalError, LeverMemory, LeverOptions, LeverReport, MembershipChange,
-    Outcome, Stopped, Write,
+    Blocked, Claimant, Journal, JournalError, LeverMemory, LeverOptions, LeverReport,
+    MembershipChange, Outcome, Stopped, Write,
 };
 use diarchy_fleet::site::pending::RuleState;
 use diarchy_fleet::site::pilot::{Hazard, PilotState};
@@ -447,6 +447,36 @@ async fn a_failure_that_passes_says_nothing_of_a_pilot_collection() {
         bench.site().failing = None;
         assert_eq!(bench.pilot_state().await, PilotState::Marked);
     }
+}
+
+#[tokio::test]
+async fn no_second_collection_is_made_while_the_first_cannot_be_read() {
+    let mut bench = Bench::new(true).await;
+    bench.pull(&[place("apps", [1])]).await;
+    let made: BTreeSet<String> = bench.site().collections.keys().cloned().collect();
+    let own = made.last().unwrap().clone();
+    bench.site().writes.clear();
+    bench.site().failing = Some((own.clone(), 500));
+    let report = bench.pull(&[place("apps", [1, 2])]).await;
+    let blocked: Vec<&Blocked> = report.blocked.iter().map(|(.., why)| why).collect();
+    assert_eq!(blocked, [&Blocked::Unread(own.parse().unwrap())]);
+    assert_eq!(bench.site().writes, [""; 0]);
+    bench.site().failing = None;
+    let report = bench.pull(&[place("apps", [1, 2])]).await;
+    assert_eq!(report.blocked, []);
+    assert_eq!(
+        bench
+            .site()
+            .collections
+            .keys()
+            .cloned()
+            .collect::<BTreeSet<_>>(),
+        made
+    );
+    assert_eq!(
+        bench.site().collections[&own].direct,
+        BTreeSet::from([1, 2])
+    );
 }
 
 #[tokio::test]

@@ -165,6 +165,9 @@ pub enum Blocked {
     Pilot(String),
     /// The collection to take devices out of is not one that Diarchy made for the workload.
     NotOwned(CollectionId),
+    /// A collection of the same owner could not be read: another might be made beside it, for devices that
+    /// it has.
+    Unread(CollectionId),
     /// Devices that are handed over stay where they are, since they could not be placed anew.
     HandOver(u64),
     /// The site refused to make the collection they belong into.
@@ -176,6 +179,7 @@ impl fmt::Display for Blocked {
         match self {
             Self::Pilot(why) => write!(f, "the pilot collection may not be written to: {why}"),
             Self::NotOwned(id) => write!(f, "{id} is no collection made for this pilot"),
+            Self::Unread(id) => write!(f, "nothing is placed while {id} cannot be read"),
             Self::HandOver(devices) => {
                 write!(f, "{devices} devices stay until they are placed anew")
             }

@@ -134,6 +134,10 @@ impl<J: Journal> Pull<'_, J> {
 
     /// Puts the devices of one change into collections that its assignment owns.
     async fn place(&mut self, change: &MembershipChange) -> Result<(), Stopped> {
+        if let Some(unread) = self.unread(change) {
+            self.block(change, Blocked::Unread(unread));
+            return Ok(());
+        }
         let existing = self.own(change);
         let mut missing = Vec::new();
         let wanted: BTreeSet<u32> = change.add.iter().copied().collect();
@@ -172,22 +176,29 @@ impl<J: Journal> Pull<'_, J> {
     /// The collections that the owner of `change` has and that may be written to, with the
     /// devices that their rules name.
     fn own(&self, change: &MembershipChange) -> Vec<(Owned, BTreeSet<u32>)> {
-        let limiting = self
-            .state
-            .pilots
-            .get(&change.staged)
-            .and_then(|pilot| pilot.limiting.as_ref());
-        self.state
-            .owned
-            .values()
-            .filter(|owned| {
-                owned.staged == change.staged
-                    && owned.owner == change.owner
-                    && owned.uid == change.uid
-                    && owned.limiting.as_ref() == limiting
-            })
+        let limiting = self.limiting(change.staged);
+        self.of_owner(change)
+            .filter(|owned| owned.limiting.as_ref() == limiting)
             .map(|owned| (owned.clone(), self.memory.rules_of(owned)))
             .collect()
+    }
+
+    /// A collection that the owner of `change` has, and of which it is not known what limits it, as it is of
+    /// the pilot collection.
+    fn unread(&self, change: &MembershipChange) -> Option<CollectionId> {
+        self.limiting(change.staged)?;
+        let unread = self.of_owner(change).find(|owned| owned.limiting.is_none());
+        unread.map(|owned| owned.id.clone())
+    }
+
+    fn limiting(&self, staged: Staged) -> Option<&CollectionId> {
+        self.state.pilots.get(&staged)?.limiting.as_ref()
+    }
+
+    fn of_owner(&self, change: &MembershipChange) -> impl Iterator<Item = &Owned> {
+        self.state.owned.values().filter(|owned| {
+            owned.staged == change.staged && owned.owner == change.owner && owned.uid == change.uid
+        })
     }
 
     /// Makes a collection for the owner of `change` and has the pilot collection include it.
