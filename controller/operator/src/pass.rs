@@ -106,8 +106,11 @@ impl<P: ControlPlane> FleetPass<'_, P> {
         let (before, mut memory) = remembered;
         let rules = match &readings.site.state {
             Ok(state) => {
-                revert::forget(state, &mut memory);
-                lever.forget(state);
+                // Beside a pilot that cannot be read, collections may be missing that there are.
+                if are_pilots_read(&readings) {
+                    revert::forget(state, &mut memory);
+                    lever.forget(state);
+                }
                 SiteRules::new(state, lever)
             }
             Err(_) => SiteRules::default(),
@@ -394,11 +397,15 @@ fn sight(
 /// Whether everything that was asked for was read, and both services know devices.
 fn is_whole(readings: &Readings, sizes: Option<Sizes>) -> bool {
     let both_know_devices = sizes.is_some_and(|sizes| sizes.site > 0 && sizes.intune > 0);
+    both_know_devices && are_pilots_read(readings) && readings.failures().is_empty()
+}
+
+/// Whether every pilot collection was read, so that all that Diarchy made is known.
+fn are_pilots_read(readings: &Readings) -> bool {
     let pilots = summary::pilot_states(readings);
-    let all_pilots_read = pilots
+    pilots
         .values()
-        .all(|state| !matches!(state, PilotState::Unreadable(_)));
-    both_know_devices && all_pilots_read && readings.failures().is_empty()
+        .all(|state| !matches!(state, PilotState::Unreadable(_)))
 }
 
 /// Whether both services have told all their devices.
