@@ -16,15 +16,18 @@ pub struct Due {
     pub steps: Vec<Step>,
     /// Rows of devices that join the pilot of automatic enrolment.
     pub enrolling: Vec<usize>,
+    /// How many of them change a rule, and count for the pace.
+    pub changes: usize,
 }
 
 /// What the steps of a pass are held against.
 pub struct Brakes<'a> {
-    /// How many steps may be taken that were not sent before: the pace.
+    /// How many rules the steps may change: the pace.
     pub left: usize,
-    /// Whether a step was sent before: it costs nothing when it is asked for again.
-    pub is_sent: &'a dyn Fn(&Step) -> bool,
-    /// Whether the device in a row was sent into the pilot of automatic enrolment before.
+    /// Whether the site's rules already say what a step asks for: it costs nothing when it is asked for
+    /// again. What was sent and lost costs as much as at first.
+    pub is_asked: &'a dyn Fn(&Step) -> bool,
+    /// Whether the site has a rule for the device in a row in the pilot of automatic enrolment.
     pub is_enrolling: &'a dyn Fn(usize) -> bool,
     /// Workloads whose slider most devices contradict: for those nothing is written.
     pub contradicted: WorkloadSet,
@@ -51,17 +54,14 @@ pub enum Wait {
 #[must_use]
 pub fn due(engine: &Engine<'_>, steps: &[Step], enrolling: &[usize], brakes: &Brakes<'_>) -> Due {
     let mut taken = Taken::new(engine, brakes);
+    let steps = steps.iter().filter(|step| taken.take(step).is_none());
+    let steps = steps.copied().collect();
+    let fits = |row: &usize| taken.fits((brakes.is_enrolling)(*row));
+    let enrolling = enrolling.iter().copied().filter(fits).collect();
     Due {
-        steps: steps
-            .iter()
-            .filter(|step| taken.take(step).is_none())
-            .copied()
-            .collect(),
-        enrolling: enrolling
-            .iter()
-            .copied()
-            .filter(|row| taken.fits((brakes.is_enrolling)(*row)))
-            .collect(),
+        steps,
+        enrolling,
+        changes: brakes.left - taken.left,
     }
 }
 
@@ -126,13 +126,13 @@ impl<'b, 'e, 'a> Taken<'b, 'e, 'a> {
             if !beginning.contains(&row) && beginning.len() >= moves.limits.more {
                 return Some(Wait::MaxConcurrency);
             }
-            if !self.fits((self.brakes.is_sent)(step)) {
+            if !self.fits((self.brakes.is_asked)(step)) {
                 return Some(Wait::Pace);
             }
             self.beginning.entry(index).or_default().insert(row);
             return None;
         }
-        (!self.fits((self.brakes.is_sent)(step))).then_some(Wait::Pace)
+        (!self.fits((self.brakes.is_asked)(step))).then_some(Wait::Pace)
     }
 
     fn is_open(&mut self, index: AssignmentIndex) -> bool {
@@ -142,9 +142,9 @@ impl<'b, 'e, 'a> Taken<'b, 'e, 'a> {
     }
 
     /// Whether one more keeps the pace.
-    fn fits(&mut self, was_sent: bool) -> bool {
-        let fits = was_sent || self.left > 0;
-        self.left = self.left.saturating_sub(usize::from(!was_sent));
+    fn fits(&mut self, is_asked: bool) -> bool {
+        let fits = is_asked || self.left > 0;
+        self.left = self.left.saturating_sub(usize::from(!is_asked));
         fits
     }
 }

@@ -55,6 +55,12 @@ impl RulesUnderWay {
         })
     }
 
+    /// Whose rules may yet make the device a member for `workload`.
+    pub fn owners_arriving(&self, row: usize, workload: Workload) -> impl Iterator<Item = Owner> {
+        let owners = self.arriving.get(&(row, workload));
+        owners.into_iter().flatten().copied()
+    }
+
     /// Whether a rule may yet make the device a member for `workload`.
     #[must_use]
     pub fn is_arriving(&self, row: usize, workload: Workload) -> bool {

@@ -10,7 +10,7 @@
 use crate::desired::AssignmentIndex;
 use crate::engine::{Engine, Kept, Outcome, Verdict};
 use crate::plan::{Change, HandOver};
-use crate::rules::RulesUnderWay;
+use crate::rules::{Owner, RulesUnderWay};
 use crate::workload::{Authority, Slider, Workload};
 
 /// One step at the site for one device and one workload.
@@ -55,6 +55,34 @@ impl Step {
             Self::Place { row, workload, .. }
             | Self::TakeOut { row, workload, .. }
             | Self::Withdraw { row, workload, .. } => (*row, *workload),
+        }
+    }
+
+    /// Whether the site's rules already say so, so that asking for it again changes none of them.
+    #[must_use]
+    pub fn is_asked(&self, engine: &Engine<'_>, rules: &RulesUnderWay) -> bool {
+        match *self {
+            Self::Place {
+                row,
+                workload,
+                assignment,
+            } => rules.is_arriving_for(row, workload, Some(assignment)),
+            Self::TakeOut {
+                row, workload, but, ..
+            } => {
+                let goes = |owner: Owner| owner.is_none() || owner != but;
+                let holding = engine.holding(row, workload);
+                holding.is_some_and(|holding| {
+                    let owners = holding.owners.iter().copied().map(Some);
+                    let gone = (!holding.retained.is_empty()).then_some(None);
+                    owners
+                        .chain(gone)
+                        .filter(|owner| goes(*owner))
+                        .all(|owner| rules.is_leaving(row, workload, owner))
+                }) && !rules.owners_arriving(row, workload).any(goes)
+            }
+            // It is asked only as long as there is a rule to take back.
+            Self::Withdraw { .. } => false,
         }
     }
 

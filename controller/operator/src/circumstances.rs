@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use diarchy_core::circumstances::Circumstances;
-use diarchy_core::due::{self, Brakes};
 use diarchy_core::inventory::Inventory;
 use diarchy_core::obstacle::Obstacle;
 use diarchy_core::steps::Step;
@@ -23,19 +22,11 @@ pub fn found(
     readings: &Readings,
     memory: &FleetMemory,
     shown: &Shown,
-    left: usize,
 ) -> Circumstances {
     let engine = &decided.engine;
     let inventory = engine.inventory();
     let workloads: Vec<Workload> = engine.desired().pilot_workloads().collect();
-    let brakes = Brakes {
-        left,
-        is_sent: &|step| write::was_sent(engine, step, memory),
-        is_enrolling: &|_| true,
-        contradicted: decided.sight.contradicted,
-        moves: &decided.moves,
-    };
-    let held_back = due::waiting(engine, &decided.steps, &brakes);
+    let held_back = write::held_back(decided);
     let waiting = decided.acceptance.waiting.as_ref().map(|waiting| {
         let changes = waiting.changes.iter();
         let changes = changes.map(|change| (change.row, change.workload));

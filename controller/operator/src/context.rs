@@ -9,6 +9,7 @@ use diarchy_core::engine::{Admitted, Engine};
 use diarchy_core::plan::Plan;
 use diarchy_core::resource::ObjectName;
 use diarchy_core::rollout::Moves;
+use diarchy_core::rules::RulesUnderWay;
 use diarchy_core::steps::Step;
 use diarchy_fleet::inventory::Estate;
 use diarchy_git::LoadedFleet;
@@ -71,8 +72,12 @@ pub struct Decided<'a> {
     pub acceptance: Acceptance,
     /// The steps to take now.
     pub steps: Vec<Step>,
+    /// How many rules the pace allows to change in this pass.
+    pub left: usize,
     /// What was read besides the devices.
     pub sight: &'a Sight,
+    /// What the site's rules say that its memberships do not show yet.
+    pub under_way: RulesUnderWay,
     /// Why none is taken.
     pub hold: Option<Hold>,
 }

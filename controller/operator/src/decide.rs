@@ -91,10 +91,12 @@ impl<'a> Basis<'a> {
             plan,
             end_state: Survey::end_state(&engine, &survey.rollouts),
             moves: survey.moves,
+            left: write::left(&engine, memory),
             engine,
             acceptance,
             steps,
             sight,
+            under_way,
             hold,
         }
     }
@@ -102,11 +104,11 @@ impl<'a> Basis<'a> {
 
 impl Sight {
     /// What is sent in this pass, if anything may be: no more than the pace allows.
-    pub fn due(&self, decided: &Decided<'_>, memory: &mut FleetMemory) -> Due {
+    pub fn due(&self, decided: &Decided<'_>) -> Due {
         let is_claimed = matches!(&self.claim, Ok(Some(_)));
         if !is_claimed || decided.hold.is_some() {
             return Due::default();
         }
-        write::due(decided, memory)
+        write::due(decided)
     }
 }

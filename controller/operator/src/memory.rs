@@ -52,7 +52,8 @@ pub struct FleetMemory {
     pub waiting: Option<Waiting>,
     /// The last write for each device, by first id, and workload.
     pub writes: BTreeMap<String, BTreeMap<Workload, LastWrite>>,
-    /// When membership changes were sent in the last hour, and how many at a time.
+    /// When membership changes were sent in the last hour, and how many at a time. Noted before they are
+    /// sent: should the process end in the middle, all of them count.
     pub sent: Vec<(Timestamp, usize)>,
     /// How many devices the last believed inventories had.
     pub sizes: Option<Sizes>,
@@ -274,6 +275,19 @@ impl FleetMemory {
         let hour = SignedDuration::from_hours(1);
         self.sent.retain(|(at, _)| now.duration_since(*at) < hour);
         self.sent.iter().map(|(_, rules)| rules).sum()
+    }
+
+    /// Notes that so many membership changes are about to be sent.
+    pub fn will_send(&mut self, now: Timestamp, changes: usize) {
+        self.sent.push((now, changes));
+    }
+
+    /// Notes how many of those that were about to be sent at `planned` have been, and until when.
+    pub fn has_sent(&mut self, planned: Timestamp, now: Timestamp, changes: usize) {
+        self.sent.retain(|(at, _)| *at != planned);
+        if changes > 0 {
+            self.sent.push((now, changes));
+        }
     }
 
     /// Notes that something was written for a device and a workload.

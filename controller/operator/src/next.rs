@@ -173,7 +173,7 @@ impl Remembered {
         let left = write::left(&engine, &mut memory);
         let brakes = Brakes {
             left,
-            is_sent: &|step| was_sent(&engine, step, &memory),
+            is_asked: &|step| was_sent(&engine, step, &memory),
             is_enrolling: &|_| false,
             contradicted,
             moves: &survey.moves,

@@ -135,7 +135,7 @@ impl<P: ControlPlane> FleetPass<'_, P> {
         }
         let inputs = for_record.map(|devices| Inputs::new(&basis, &people, devices, &memory));
         let mut decided = basis.decide(&mut memory, &mut people);
-        let due = sight.due(&decided, &mut memory);
+        let due = sight.due(&decided);
         if let Some(inputs) = inputs {
             self.record(inputs, &decided, &due, &memory, &mut people)?;
         }
@@ -150,6 +150,9 @@ impl<P: ControlPlane> FleetPass<'_, P> {
         // was its own doing.
         if let Some(footprint) = &mut memory.footprint {
             footprint.touch(decided.engine.inventory(), &due.steps);
+        }
+        if due.changes > 0 {
+            memory.will_send(decided.engine.now(), due.changes);
         }
         self.store(people.notes, &before, &memory).await?;
         let before = memory.clone();
@@ -200,8 +203,7 @@ impl<P: ControlPlane> FleetPass<'_, P> {
             shown,
         } = seen;
         let report = summary::report(self, decided, readings, memory, lever, written, shown);
-        let left = write::left(&decided.engine, memory);
-        let circumstances = circumstances::found(decided, readings, memory, shown, left);
+        let circumstances = circumstances::found(decided, readings, memory, shown);
         let waits = waits(decided, &circumstances);
         let known = status::Known {
             decided,

@@ -165,7 +165,7 @@ impl Inputs {
             notes: Notes::default(),
         };
         let decided = basis.decide(&mut memory, &mut people);
-        let due = self.sight.due(&decided, &mut memory);
+        let due = self.sight.due(&decided);
         outcome(&decided, &due, &memory).map_err(|error| ReplayError::Unreadable(error.to_string()))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use diarchy_core::due::{self, Brakes, Due};
+use diarchy_core::due::{self, Brakes, Due, Wait};
 use diarchy_core::engine::Engine;
 use diarchy_core::resource::{Kind, ObjectName};
 use diarchy_core::steps::Step;
@@ -10,7 +10,6 @@ use diarchy_core::workload::{Authority, Staged, Workload};
 use diarchy_fleet::inventory::Readings;
 use diarchy_fleet::site::lever::{Blocked, Claimant, LeverMemory, LeverOptions, Stopped};
 use diarchy_fleet::site::state::SiteState;
-use jiff::Timestamp;
 
 use crate::audit::{Entry, Event};
 use crate::context::{Decided, FleetPass};
@@ -81,7 +80,8 @@ pub async fn carry_out<P: ControlPlane>(
         .await;
     notify::notify(pass, decided, state, memory, &journal).await?;
     let (rules, requests) = journal.finish();
-    remember(engine, &due.steps, &rules, memory, pass.clock.now());
+    memory.has_sent(engine.now(), pass.clock.now(), rules.len());
+    remember(engine, &due.steps, &rules, memory);
     let mut problems: Vec<String> = report.blocked.iter().filter_map(blocked).collect();
     match report.stopped {
         None => {}
@@ -137,24 +137,37 @@ fn blocked((staged, owner, why): &(Staged, ObjectName, Blocked)) -> Option<Strin
 }
 
 /// What is sent in a pass in which something may be: no more than the pace allows.
-pub fn due(decided: &Decided<'_>, memory: &mut FleetMemory) -> Due {
-    let engine = &decided.engine;
-    let brakes = Brakes {
-        left: left(engine, memory),
-        is_sent: &|step| was_sent(engine, step, memory),
+pub fn due(decided: &Decided<'_>) -> Due {
+    let Decided {
+        engine,
+        steps,
+        acceptance,
+        ..
+    } = decided;
+    braked(decided, |brakes| {
+        due::due(engine, steps, &acceptance.enrolling, brakes)
+    })
+}
+
+/// The steps that are not, and why.
+pub fn held_back<'d>(decided: &'d Decided<'_>) -> Vec<(&'d Step, Wait)> {
+    braked(decided, |brakes| {
+        due::waiting(&decided.engine, &decided.steps, brakes)
+    })
+}
+
+/// What `see` makes of what the steps of a pass are held against.
+fn braked<T>(decided: &Decided<'_>, see: impl FnOnce(&Brakes<'_>) -> T) -> T {
+    see(&Brakes {
+        left: decided.left,
+        is_asked: &|step| step.is_asked(&decided.engine, &decided.under_way),
         is_enrolling: &|row| is_enrolling(decided, row),
         contradicted: decided.sight.contradicted,
         moves: &decided.moves,
-    };
-    due::due(
-        engine,
-        &decided.steps,
-        &decided.acceptance.enrolling,
-        &brakes,
-    )
+    })
 }
 
-/// How many more membership changes the pace allows now.
+/// How many more rules the pace allows to change now.
 pub fn left(engine: &Engine<'_>, memory: &mut FleetMemory) -> usize {
     let spent = memory.sent_lately(engine.now());
     let allowed = engine.desired().guardrails.max_changes_per_hour as usize;
@@ -224,14 +237,8 @@ fn asked<P>(
     asked.chain(enrolling).collect()
 }
 
-/// Remembers what was sent, for the pace and for telling old reports from new ones.
-fn remember(
-    engine: &Engine<'_>,
-    steps: &[Step],
-    rules: &[SentRule],
-    memory: &mut FleetMemory,
-    now: Timestamp,
-) {
+/// Remembers what was sent, for telling old reports from new ones.
+fn remember(engine: &Engine<'_>, steps: &[Step], rules: &[SentRule], memory: &mut FleetMemory) {
     if rules.is_empty() {
         return;
     }
@@ -260,5 +267,4 @@ fn remember(
         };
         memory.wrote(inventory.first_id(row), workload, write);
     }
-    memory.sent.push((now, rules.len()));
 }

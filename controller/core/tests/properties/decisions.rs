@@ -263,7 +263,7 @@ fn brakes(moves: &BTreeMap<AssignmentIndex, Moves>) -> Brakes<'_> {
     Brakes {
         contradicted: WorkloadSet::EMPTY,
         left: 100,
-        is_sent: &|_| false,
+        is_asked: &|_| false,
         is_enrolling: &|_| false,
         moves,
     }

@@ -200,7 +200,7 @@ fn a_plan_without_them_is_digested_as_ever() {
 }
 
 #[test]
-fn the_pace_is_shared_and_what_was_sent_costs_nothing() {
+fn the_pace_is_shared_and_what_was_asked_already_costs_nothing() {
     let mut world = fleet(&["e0", "e1", "e2"]);
     world.groups[1] = listed("moving", ["m0", "m1"]);
     let (desired, inventory) = (world.desired(), world.inventory());
@@ -212,7 +212,7 @@ fn the_pace_is_shared_and_what_was_sent_costs_nothing() {
         &plan.changes,
         &plan.hand_overs,
     );
-    let counts = |left: usize, sent: bool| {
+    let counts = |left: usize, asked: bool| {
         let first = plan.enrolling[0];
         let due = due(
             &engine,
@@ -221,16 +221,16 @@ fn the_pace_is_shared_and_what_was_sent_costs_nothing() {
             &Brakes {
                 contradicted: WorkloadSet::EMPTY,
                 left,
-                is_sent: &|_| sent,
-                is_enrolling: &|row| sent && row == first,
+                is_asked: &|_| asked,
+                is_enrolling: &|row| asked && row == first,
                 moves: &BTreeMap::new(),
             },
         );
-        (due.steps.len(), due.enrolling.len())
+        (due.steps.len(), due.enrolling.len(), due.changes)
     };
-    assert_eq!(counts(0, false), (0, 0));
-    assert_eq!(counts(3, false), (2, 1));
-    assert_eq!(counts(100, false), (2, 3));
-    assert_eq!(counts(0, true), (2, 1));
-    assert_eq!(counts(1, true), (2, 2));
+    assert_eq!(counts(0, false), (0, 0, 0));
+    assert_eq!(counts(3, false), (2, 1, 3));
+    assert_eq!(counts(100, false), (2, 3, 5));
+    assert_eq!(counts(0, true), (2, 1, 0));
+    assert_eq!(counts(1, true), (2, 2, 1));
 }

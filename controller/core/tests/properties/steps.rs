@@ -143,24 +143,48 @@ impl Site {
                 }
             }
         }
-        let requests = requests.into_iter().map(|step| match step {
-            Step::Place {
-                row,
-                workload,
-                assignment,
-            } => Request::Add(place(row), (workload, name(assignment))),
-            Step::TakeOut {
-                row, workload, but, ..
-            } => Request::Remove(place(row), workload, but.map(name)),
-            Step::Withdraw {
-                row,
-                workload,
-                assignment,
-            } => Request::Withdraw(place(row), (workload, name(assignment))),
+        let requests = requests.into_iter().map(|step| {
+            let request = match step {
+                Step::Place {
+                    row,
+                    workload,
+                    assignment,
+                } => Request::Add(place(row), (workload, name(assignment))),
+                Step::TakeOut {
+                    row, workload, but, ..
+                } => Request::Remove(place(row), workload, but.map(name)),
+                Step::Withdraw {
+                    row,
+                    workload,
+                    assignment,
+                } => Request::Withdraw(place(row), (workload, name(assignment))),
+            };
+            // What counts for the pace is what changes rules.
+            let is_asked = step.is_asked(&engine, &under_way);
+            assert_eq!(is_asked, !self.has_to_change(&request), "{step:?}");
+            request
         });
         Pass {
             requests: requests.collect(),
             staying,
+        }
+    }
+
+    /// Whether any rule is changed by the request.
+    fn has_to_change(&self, request: &Request) -> bool {
+        let has = |collection: &Collection, device: &usize| {
+            let rules = self.rules.get(collection);
+            rules.is_some_and(|rules| rules.contains(device))
+        };
+        match request {
+            Request::Add(device, collection) => !has(collection, device),
+            Request::Withdraw(device, collection) => has(collection, device),
+            Request::Remove(device, workload, but) => {
+                let owned = self.rules.keys().filter(|(of, holder)| {
+                    of == workload && holder != "foreign" && but.as_ref() != Some(holder)
+                });
+                owned.into_iter().any(|collection| has(collection, device))
+            }
         }
     }
 

@@ -318,7 +318,7 @@ impl Fleet {
         let lately = self.sent_at.iter().filter(|at| **at > hour_ago).count();
         let brakes = Brakes {
             left: (self.desired.guardrails.max_changes_per_hour as usize).saturating_sub(lately),
-            is_sent: &|_| false,
+            is_asked: &|_| false,
             is_enrolling: &|_| true,
             contradicted: self.contradicted,
             moves: &survey.moves,

@@ -38,7 +38,7 @@ impl<'a> Standings<'a> {
         };
         let brakes = Brakes {
             left: usize::MAX,
-            is_sent: &|_| false,
+            is_asked: &|_| false,
             is_enrolling: &|_| false,
             contradicted: WorkloadSet::EMPTY,
             moves: &decided.moves,

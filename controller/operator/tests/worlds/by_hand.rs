@@ -41,6 +41,7 @@ fn everybody() -> (House, Repository) {
             observes: false,
             max_changed: 5,
             max_leaving: 5,
+            pace: None,
             freeze: None,
         },
         pilots: vec![WORKLOAD],

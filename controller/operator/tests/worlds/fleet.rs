@@ -54,6 +54,13 @@ pub fn setup(draw: &mut Draw, seed: u64) -> Setup {
     setup
 }
 
+/// How many rules may change in an hour, in some worlds. It is drawn apart, so that whatever else a seed
+/// decides stays as it is.
+fn pace(seed: u64) -> Option<usize> {
+    let mut draw = Draw::new(!seed);
+    draw.happens(25).then(|| draw.between(2, 12))
+}
+
 fn pilots(setup: &Setup) -> Vec<Workload> {
     let staged = setup.workloads.iter();
     staged
@@ -63,13 +70,14 @@ fn pilots(setup: &Setup) -> Vec<Workload> {
 }
 
 /// The first revision.
-pub fn first(draw: &mut Draw, setup: &Setup, truths: &[Truth]) -> Repository {
+pub fn first(draw: &mut Draw, seed: u64, setup: &Setup, truths: &[Truth]) -> Repository {
     let mut repository = Repository {
         fleet: Fleet {
             suspended: false,
             observes: false,
             max_changed: draw.between(3, 30),
             max_leaving: draw.between(2, 12),
+            pace: pace(seed),
             freeze: None,
         },
         pilots: pilots(setup),

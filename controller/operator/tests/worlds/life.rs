@@ -72,7 +72,7 @@ pub fn live(seed: u64) -> History {
     options.behaviour.graph_page_size = *draw.pick(&[5, 20, 250]);
     let world = diarchy_simulator::unserved(options).unwrap();
     let truths = world.control().truths();
-    let head = fleet::first(&mut draw, &setup, &truths);
+    let head = fleet::first(&mut draw, seed, &setup, &truths);
     let mut life = Life {
         house: House::new(clock, world),
         draw,

@@ -32,6 +32,8 @@ pub struct Fleet {
     pub observes: bool,
     pub max_changed: usize,
     pub max_leaving: usize,
+    /// How many rules may change in an hour, where that is said.
+    pub pace: Option<usize>,
     /// From when, and until when.
     pub freeze: Option<(Timestamp, Timestamp)>,
 }
@@ -119,6 +121,7 @@ impl Repository {
             observes,
             max_changed,
             max_leaving,
+            pace,
             freeze,
         } = &self.fleet;
         let mode = mode(*observes);
@@ -142,6 +145,9 @@ impl Repository {
     maxInventoryShrink: 40%
 "
         );
+        if let Some(pace) = pace {
+            let _ = writeln!(text, "    maxChangesPerHour: {pace}");
+        }
         if let Some((from, to)) = freeze {
             let _ = writeln!(
                 text,

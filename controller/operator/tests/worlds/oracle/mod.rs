@@ -9,6 +9,7 @@ mod asked;
 mod end;
 mod eras;
 mod ledger;
+mod pace;
 mod rails;
 mod rules;
 mod site;
@@ -92,6 +93,7 @@ pub fn judge(history: &History) -> Vec<String> {
         Box::new(steps::Steps::default()),
         Box::new(stops::Stops::default()),
         Box::new(ledger::Ledger),
+        Box::new(pace::Pace::default()),
         Box::new(end::End),
     ];
     let mut site = Site::new(&history.first_members);
