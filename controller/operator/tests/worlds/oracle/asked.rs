@@ -74,6 +74,10 @@ fn wrong(moment: &Moment<'_>, write: &Write) -> Option<String> {
     if !truth.follows_sliders && !truth.enrolled_first && !moment.is_withdrawn(write) {
         return Some(format!("{} cannot be moved", truth.name));
     }
+    // A rule that would move whom something keeps where it is goes before it is evaluated.
+    if moment.is_withdrawn(write) && moment.is_kept_back(truth, owned.workload) {
+        return None;
+    }
     let because = if write.adds {
         additions(moment, owned, truth)
     } else {

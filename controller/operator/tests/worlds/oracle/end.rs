@@ -68,9 +68,15 @@ fn stuck(moment: &Moment<'_>, name: &str, one: &Assignment) -> Option<Phase> {
         .iter()
         .filter(|truth| moment.selects(one, truth));
     let is_placed = |resource| moment.site.is_placed(one.workload, name, resource);
+    // Whom it has placed and another one decides about by now is waited for no more.
+    let is_anothers = |truth: &Truth| {
+        let deciding = moment.deciding(truth, one.workload);
+        deciding.first().is_some_and(|first| first.name != name)
+    };
     let own: Vec<_> = selected
         .filter(|truth| {
-            moment.is_own(name, truth, one.workload) || truth.resource_id.is_some_and(is_placed)
+            moment.is_own(name, truth, one.workload)
+                || truth.resource_id.is_some_and(is_placed) && !is_anothers(truth)
         })
         .collect();
     // A rollout without anybody to move waits for somebody to come.

@@ -39,6 +39,18 @@ impl<'h> Moment<'h> {
         one.suspended || self.pass.suspended.contains(name)
     }
 
+    /// Whether something that is suspended may keep the device with Configuration Manager.
+    pub fn is_kept_back(&self, truth: &Truth, workload: Workload) -> bool {
+        let repository = self.repository().into_iter();
+        let mut assignments = repository.flat_map(|one| &one.assignments);
+        assignments.any(|(name, one)| {
+            one.workload == workload
+                && !one.to_intune
+                && self.is_suspended(name, one)
+                && self.selects(one, truth)
+        }) && !truth.actual.contains(&workload)
+    }
+
     /// Whether an assignment's group has the device.
     pub fn selects(&self, one: &Assignment, truth: &Truth) -> bool {
         self.repository().is_some_and(|repository| {

@@ -1,10 +1,11 @@
 //! A rollout moves no more devices than its step has, and no more at once than it bears.
 
-use diarchy_simulator::{Truth, Workload};
+use diarchy_simulator::{Act, Truth, Workload};
 use jiff::SignedDuration;
 
 use super::eras::Eras;
 use super::{Check, Moment, Write};
+use crate::history::Deed;
 use crate::repository::{Assignment, Rollout};
 
 #[derive(Debug, Default)]
@@ -31,11 +32,13 @@ impl Check for Steps {
         if is_put_back || !era.moved.insert(truth.device) || moment.pass.may_hide() {
             return;
         }
-        // Who was taken over by another, has left Intune, or is out of reach takes nobody's place.
+        // Who was taken over by another, has left Intune, or is out of reach takes nobody's place. A new
+        // record is out of reach until the limiting collection is evaluated.
         let fills = |device: &&u32| {
             of(&moment.pass.truths, **device).is_some_and(|truth| {
                 truth.intune_id.is_some()
                     && !truth.outside_limiting_collection
+                    && !was_reimaged(moment, **device)
                     && moment.is_own(name, truth, one.workload)
             })
         };
@@ -128,6 +131,14 @@ fn is_under_way(moment: &Moment<'_>, (name, one): (&str, &Assignment), device: u
         && !truth.reported.contains(&one.workload)
         && !truth.silent.contains(&one.workload)
         && is_surely_online(moment, device)
+}
+
+/// Whether the device was given a new record at the site before the pass.
+fn was_reimaged(moment: &Moment<'_>, device: u32) -> bool {
+    let mut deeds = moment.history.deeds[..moment.pass.deeds].iter();
+    deeds.any(
+        |done| matches!(done.deed, Deed::Estate(Act::Reimage { device: one }) if one == device),
+    )
 }
 
 /// Whether the loop must know that the device is online.
