@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::cluster::with_definitions;
+use crate::deployed::wait;
 use crate::gitsource_bench::{Bench, condition, message};
 use crate::ssh_server::Key;
 
@@ -62,15 +63,21 @@ fn a_revision_is_delivered_over_https_and_what_git_loses_goes() {
     let mut left = ALL.to_vec();
     left.insert(2, "devicegroup.diarchy.dev/made-by-hand");
     assert_eq!(bench.objects(), left);
-    // Each revision is told once.
-    let events = bench.run(&[
-        "get",
-        "events",
-        "-o",
-        "jsonpath={range .items[*]}{.reason} {.message}{\"\\n\"}{end}",
-    ]);
-    let told = events.lines().filter(|line| line.contains(&bench.head()));
-    assert_eq!(told.count(), 1, "{events}");
+    // Each revision is told once, as soon as the status is written.
+    let told = wait("the event of the revision", || {
+        let events = bench.run(&[
+            "get",
+            "events",
+            "-o",
+            "jsonpath={range .items[*]}{.reason} {.message}{\"\\n\"}{end}",
+        ]);
+        let told = events.lines().filter(|line| line.contains(&bench.head()));
+        match told.count() {
+            0 => Err(json!(events)),
+            times => Ok(times),
+        }
+    });
+    assert_eq!(told, 1);
 }
 
 #[test]
