@@ -71,7 +71,9 @@ fn stuck(moment: &Moment<'_>, name: &str, one: &Assignment) -> Option<Phase> {
     // Whom it has placed and another one decides about by now is waited for no more.
     let is_anothers = |truth: &Truth| {
         let deciding = moment.deciding(truth, one.workload);
-        deciding.first().is_some_and(|first| first.name != name)
+        deciding
+            .first()
+            .is_some_and(|first| first.name != name && first.is_in_force)
     };
     let own: Vec<_> = selected
         .filter(|truth| {
