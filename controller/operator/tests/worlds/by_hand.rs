@@ -7,10 +7,11 @@ use diarchy_clock::Clock;
 use diarchy_operator::audit::Event;
 use diarchy_operator::report::FleetReport;
 use diarchy_operator::store::GivenApproval;
-use diarchy_simulator::{Failure, Fault, Options, Service, Setup, Workload};
+use diarchy_simulator::{Effect, Failure, Fault, Options, RuleKey, Service, Setup, Workload};
 
 use crate::fleet::beginning;
 use crate::house::{Ending, House};
+use crate::post::Kill;
 use crate::repository::{Assignment, Fleet, Group, NAME, Repository, pilot};
 
 const WORKLOAD: Workload = Workload::ClientApps;
@@ -75,20 +76,42 @@ fn approve(house: &House, report: &FleetReport) {
     house.store.approve(&approval).unwrap();
 }
 
+/// Carries a repository out, to which somebody says yes.
+fn carry_out(house: &mut House, repository: &Repository) {
+    house.commit(&repository.yaml());
+    let first = pass(house);
+    approve(house, &first);
+    for _ in 0..8 {
+        pass(house);
+    }
+}
+
 /// The same once somebody has said yes, and everybody has moved.
 fn settled() -> House {
     let (mut house, repository) = everybody();
-    house.commit(&repository.yaml());
-    let first = pass(&mut house);
-    approve(&house, &first);
-    for _ in 0..8 {
-        pass(&mut house);
-    }
+    carry_out(&mut house, &repository);
     assert!(
         house.world.control().judge().writes > 3,
         "nothing was written"
     );
     house
+}
+
+/// How many rules for devices were made, and how many taken away.
+fn rules(house: &House) -> (usize, usize) {
+    let direct = |rules: &[RuleKey]| {
+        let rules = rules.iter();
+        rules
+            .filter(|rule| matches!(rule, RuleKey::Direct(_)))
+            .count()
+    };
+    let log = house.world.control().log();
+    log.iter()
+        .fold((0, 0), |(made, taken), entry| match &entry.effect {
+            Effect::RulesAdded { added, .. } => (made + direct(added), taken),
+            Effect::RulesRemoved { removed, .. } => (made, taken + direct(removed)),
+            _ => (made, taken),
+        })
 }
 
 fn forgets(house: &House) -> bool {
@@ -164,4 +187,60 @@ fn an_inventory_that_shrank_before_the_first_yes_is_no_beginning() {
         assert_eq!(waits(&pass(&mut house)), no_baseline);
     }
     assert_eq!(control.judge().writes, 0);
+}
+
+/// Of a list that lacks collections nobody knows that they are empty: what goes back goes on doing so.
+#[test]
+fn who_goes_back_is_not_forgotten_while_the_pilot_cannot_be_read() {
+    let (mut house, mut repository) = everybody();
+    for assignment in repository.assignments.values_mut() {
+        assignment.reverts = true;
+    }
+    (repository.fleet.max_leaving, repository.fleet.pace) = (100, Some(4));
+    carry_out(&mut house, &repository);
+    let (made, _) = rules(&house);
+    repository.assignments.clear();
+    house.commit(&repository.yaml());
+    let leaving = pass(&mut house);
+    if leaving.waiting.is_some() {
+        approve(&house, &leaving);
+    }
+    pass(&mut house);
+    let (_, taken) = rules(&house);
+    assert!(0 < taken && taken < made, "{taken} of {made}");
+    let control = house.world.control();
+    let cut = Failure::Truncated { keep: 0.4 };
+    control.inject(Fault::new(Service::AdminService, "SMS_Collection", cut));
+    pass(&mut house);
+    control.clear_all();
+    for _ in 0..8 {
+        pass(&mut house);
+    }
+    assert_eq!(rules(&house), (made, made));
+}
+
+/// What was sent counts for the pace, although the process that sent it has ended before it could say so.
+#[test]
+fn a_process_that_ends_after_a_send_has_spent_the_pace() {
+    const PACE: usize = 4;
+    let mut tried = 0;
+    for request in 1.. {
+        let (mut house, mut repository) = everybody();
+        repository.fleet.pace = Some(PACE);
+        house.commit(&repository.yaml());
+        let first = pass(&mut house);
+        approve(&house, &first);
+        pass(&mut house);
+        house.clock.advance(Duration::from_hours(1));
+        if !matches!(house.pass(Some(Kill::After(request))), Ending::Killed) {
+            break;
+        }
+        house.restart();
+        tried += usize::from(rules(&house).0 > 0);
+        house.clock.advance(Duration::from_mins(10));
+        house.pass(None);
+        let (made, _) = rules(&house);
+        assert!(made <= PACE, "{made} after request {request}");
+    }
+    assert!(tried > 0, "no process ended after a send");
 }
