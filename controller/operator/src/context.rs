@@ -16,10 +16,10 @@ use diarchy_git::LoadedFleet;
 use jiff::Timestamp;
 
 use crate::audit::{Entry, Event};
-use crate::decide::Sight;
 use crate::hold::Hold;
 use crate::record::Recorder;
 use crate::rollouts::Outlook;
+use crate::sight::Sight;
 
 /// The revision in force.
 #[derive(Debug, Clone, Copy)]

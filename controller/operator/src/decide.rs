@@ -10,15 +10,13 @@ use diarchy_core::inventory::Inventory;
 use diarchy_core::resource::ObjectName;
 use diarchy_core::rollout::Survey;
 use diarchy_core::steps::steps;
-use diarchy_core::workload::{Staged, WorkloadSet};
-use diarchy_fleet::site::state::Claim;
-use serde::{Deserialize, Serialize};
+use diarchy_core::workload::Staged;
 
 use crate::context::Decided;
-use crate::memory::{FleetMemory, Sizes};
+use crate::memory::FleetMemory;
 use crate::people::People;
 use crate::rollouts::{self, Outlook};
-use crate::site_rules::SiteRules;
+use crate::sight::Sight;
 use crate::{hold, write};
 
 /// Everything that a decision is made from, besides the moment, what people have said to what waits,
@@ -34,22 +32,6 @@ pub struct Basis<'a> {
     pub uids: &'a BTreeMap<ObjectName, String>,
     /// What was read besides the devices.
     pub sight: &'a Sight,
-}
-
-/// What was read of an estate besides its devices.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Sight {
-    /// The claim in force, or why the site's collections could not be read.
-    pub claim: Result<Option<Claim>, String>,
-    /// Whether everything that was asked for was read, and both services know devices.
-    pub is_whole: bool,
-    /// How many devices each service has told, where both have told all.
-    pub sizes: Option<Sizes>,
-    /// Workloads whose slider most devices contradict.
-    pub contradicted: WorkloadSet,
-    /// What the owned collections hold.
-    pub rules: SiteRules,
 }
 
 impl<'a> Basis<'a> {

@@ -11,9 +11,9 @@ use diarchy_core::rules::RulesUnderWay;
 use diarchy_fleet::site::state::Claim;
 use jiff::Timestamp;
 
-use crate::decide::Sight;
 use crate::memory::{FleetMemory, Sizes, Waiting, WaitingFor};
 use crate::people::People;
+use crate::sight::Sight;
 
 /// Why a pass writes nothing; the first that applies.
 #[derive(Debug, Clone, PartialEq)]

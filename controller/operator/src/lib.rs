@@ -38,6 +38,7 @@ pub mod revert;
 pub mod rollouts;
 pub mod said;
 pub mod shards;
+mod sight;
 mod site_rules;
 pub mod status;
 pub mod store;

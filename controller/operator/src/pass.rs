@@ -11,17 +11,15 @@ use diarchy_core::identity::Identities;
 use diarchy_core::inference;
 use diarchy_core::inventory::{Device, Inventory};
 use diarchy_core::obstacle::Obstacle;
-use diarchy_core::workload::WorkloadSet;
 use diarchy_fleet::inventory::Readings;
 use diarchy_fleet::join::{JoinOptions, JoinReport, join};
 use diarchy_fleet::site::lever::LeverMemory;
-use diarchy_fleet::site::pilot::PilotState;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::audit::Event;
 use crate::context::{Decided, FleetPass};
 use crate::control_plane::{ControlPlane, Statuses};
-use crate::decide::{Basis, Sight};
+use crate::decide::Basis;
 use crate::error::OperatorError;
 use crate::footprint::{self, Footprint};
 use crate::gather;
@@ -32,6 +30,7 @@ use crate::record::{self, Inputs};
 use crate::report::FleetReport;
 use crate::requirements;
 use crate::revert;
+use crate::sight::{self, Sight};
 use crate::site_rules::SiteRules;
 use crate::store::GivenApproval;
 use crate::{circumstances, drift, history, status, summary, write};
@@ -107,7 +106,7 @@ impl<P: ControlPlane> FleetPass<'_, P> {
         let rules = match &readings.site.state {
             Ok(state) => {
                 // Beside a pilot that cannot be read, collections may be missing that there are.
-                if are_pilots_read(&readings) {
+                if sight::are_pilots_read(&readings) {
                     revert::forget(state, &mut memory);
                     lever.forget(state);
                 }
@@ -116,11 +115,11 @@ impl<P: ControlPlane> FleetPass<'_, P> {
             Err(_) => SiteRules::default(),
         };
         let (devices, found) = self.join(&readings, &mut memory);
-        let sizes = complete(&readings).then(|| Sizes::of(&devices));
+        let sizes = sight::are_devices_read(&readings).then(|| Sizes::of(&devices));
         let shown = self.shown(&devices, found.enrollment.scheduled, &memory);
         let for_record = self.recorder.map(|_| devices.clone());
         let inventory = Inventory::new(devices).map_err(|error| self.impossible(&error))?;
-        let sight = sight(&readings, sizes, shown.contradicted(), rules);
+        let sight = Sight::new(&readings, sizes, shown.contradicted(), rules);
         let basis = Basis {
             desired: self.desired,
             inventory: &inventory,
@@ -374,43 +373,4 @@ fn waits(
     let waits = circumstances.by_assignment(&decided.engine, &has_admitted);
     decided.engine.admit(now);
     waits
-}
-
-/// What was read besides the devices.
-fn sight(
-    readings: &Readings,
-    sizes: Option<Sizes>,
-    contradicted: WorkloadSet,
-    rules: SiteRules,
-) -> Sight {
-    let claim = match &readings.site.state {
-        Ok(state) => Ok(state.claim_in_force().cloned()),
-        Err(error) => Err(error.to_string()),
-    };
-    Sight {
-        claim,
-        is_whole: is_whole(readings, sizes),
-        sizes,
-        contradicted,
-        rules,
-    }
-}
-
-/// Whether everything that was asked for was read, and both services know devices.
-fn is_whole(readings: &Readings, sizes: Option<Sizes>) -> bool {
-    let both_know_devices = sizes.is_some_and(|sizes| sizes.site > 0 && sizes.intune > 0);
-    both_know_devices && are_pilots_read(readings) && readings.failures().is_empty()
-}
-
-/// Whether every pilot collection was read, so that all that Diarchy made is known.
-fn are_pilots_read(readings: &Readings) -> bool {
-    let pilots = summary::pilot_states(readings);
-    pilots
-        .values()
-        .all(|state| !matches!(state, PilotState::Unreadable(_)))
-}
-
-/// Whether both services have told all their devices.
-fn complete(readings: &Readings) -> bool {
-    readings.site.systems.is_ok() && readings.graph.managed_devices.is_ok()
 }

@@ -21,11 +21,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::context::{Decided, Revision};
-use crate::decide::{Basis, Sight};
+use crate::decide::Basis;
 use crate::memory::FleetMemory;
 use crate::people::{Notes, People};
 use crate::rollouts::Outlook;
 use crate::shards;
+use crate::sight::Sight;
 use crate::store::GivenApproval;
 
 /// The most decisions that are kept; older ones are removed.
