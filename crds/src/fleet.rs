@@ -358,6 +358,7 @@ pub struct DriftingDevice {
     #[schemars(length(max = 64))]
     pub wanted: String,
     /// When it was found.
+    #[schemars(schema_with = "crate::schema::time")]
     pub since: Time,
 }
 
@@ -378,6 +379,7 @@ pub struct WaitingPlan {
     #[schemars(length(max = 64))]
     pub reason: String,
     /// Since when.
+    #[schemars(schema_with = "crate::schema::time")]
     pub since: Time,
 }
 
@@ -386,6 +388,7 @@ pub struct WaitingPlan {
 #[serde(rename_all = "camelCase")]
 pub struct LastInventory {
     /// When it was complete.
+    #[schemars(schema_with = "crate::schema::time")]
     pub time: Time,
     /// How long it took, such as `41s`.
     #[schemars(length(max = 64))]

@@ -48,6 +48,11 @@ pub(crate) fn service_account(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "maxLength": 253, "pattern": format!("^({pattern})?$") })
 }
 
+/// A moment: meta/v1.
+pub(crate) fn time(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "format": "date-time" })
+}
+
 /// The conditions of a status: meta/v1, a map by type, with the limits of the original.
 pub(crate) fn conditions(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

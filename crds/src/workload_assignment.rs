@@ -203,9 +203,11 @@ pub struct RolloutStatus {
     pub phase: Phase,
     /// Since when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::time")]
     pub since: Option<Time>,
     /// Until when at the earliest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::time")]
     pub until: Option<Time>,
     /// While the next step waits for a person: what to approve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -242,5 +244,6 @@ pub struct DeviceFailure {
     pub reason: String,
     /// Since when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::time")]
     pub since: Option<Time>,
 }
