@@ -8,9 +8,10 @@ use diarchy_core::resource::ObjectName;
 use diarchy_crds::{
     Approval, CoManagementPolicy, DeviceGroup, Fleet, GitSource, WorkloadAssignment,
 };
-use futures::StreamExt as _;
 use futures::future::BoxFuture;
-use kube::core::{DeserializeGuard, NamespaceResourceScope};
+use futures::stream::{BoxStream, StreamExt as _};
+use kube::core::error_boundary::InvalidObject;
+use kube::core::{ApiResource, DeserializeGuard, DynamicObject, NamespaceResourceScope};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, ObjectRef, Store};
@@ -145,39 +146,47 @@ impl Watching<'_> {
             + Sync
             + 'static,
     {
-        let apis: Vec<Api<Guarded<K>>> = match self.scope {
-            Scope::Cluster => vec![Api::all(self.client.clone())],
+        let kind = ApiResource::erase::<K>(&());
+        let apis: Vec<Api<DynamicObject>> = match self.scope {
+            Scope::Cluster => vec![Api::all_with(self.client.clone(), &kind)],
             Scope::Namespaces(names) => names
                 .iter()
-                .map(|name| Api::namespaced(self.client.clone(), name))
+                .map(|name| Api::namespaced_with(self.client.clone(), name, &kind))
                 .collect(),
         };
         let stores = apis.into_iter().map(|api| {
-            let (store, writer) = reflector::store();
+            let (store, writer) = reflector::store::<Guarded<K>>();
             let changes = Arc::clone(&self.changes);
-            let config = self.config.clone();
-            self.watches
-                .push(Box::pin(keep(api, config, writer, changes)));
+            let events = watched(api, self.config.clone());
+            self.watches.push(Box::pin(keep(events, writer, changes)));
             store
         });
         Cached(stores.collect())
     }
 }
 
-/// Keeps a store up to date. A watch that breaks is taken up again, later each time.
+type Events = BoxStream<'static, Result<Event<DynamicObject>, watcher::Error>>;
+
+/// What a watch says, of whatever kind: read as it is and decoded afterwards, so that the watch is
+/// compiled once and an object that cannot be decoded interrupts none. One that breaks is taken up
+/// again, later each time.
+fn watched(api: Api<DynamicObject>, config: watcher::Config) -> Events {
+    let stream = watcher(api, config).default_backoff().modify(strip);
+    stream.boxed()
+}
+
+/// Keeps a store up to date.
 async fn keep<K>(
-    api: Api<Guarded<K>>,
-    config: watcher::Config,
+    mut events: Events,
     mut writer: Writer<Guarded<K>>,
     changes: Arc<watch::Sender<u64>>,
 ) where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
 {
-    let stream = watcher(api, config).default_backoff().modify(strip);
-    futures::pin_mut!(stream);
-    while let Some(event) = stream.next().await {
+    while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
+                let event = decoded(event);
                 writer.apply_watcher_event(&event);
                 // Until a list is complete the store has what was there before.
                 if !matches!(event, Event::Init | Event::InitApply(_)) {
@@ -190,6 +199,25 @@ async fn keep<K>(
             }
         }
     }
+}
+
+fn decoded<K: DeserializeOwned>(event: Event<DynamicObject>) -> Event<Guarded<K>> {
+    match event {
+        Event::Init => Event::Init,
+        Event::InitApply(object) => Event::InitApply(guarded(object)),
+        Event::InitDone => Event::InitDone,
+        Event::Apply(object) => Event::Apply(guarded(object)),
+        Event::Delete(object) => Event::Delete(guarded(object)),
+    }
+}
+
+fn guarded<K: DeserializeOwned>(object: DynamicObject) -> Guarded<K> {
+    let metadata = object.metadata.clone();
+    let whole = serde_json::to_value(object).and_then(serde_json::from_value);
+    DeserializeGuard(whole.map_err(|error| InvalidObject {
+        error: error.to_string(),
+        metadata,
+    }))
 }
 
 #[cfg(test)]
@@ -211,9 +239,42 @@ impl Objects {
 }
 
 /// Drops what nobody here reads and what may be larger than the object itself.
-fn strip<K: Resource<DynamicType = ()>>(object: &mut Guarded<K>) {
+fn strip(object: &mut DynamicObject) {
     object.managed_fields_mut().clear();
     object
         .annotations_mut()
         .remove("kubectl.kubernetes.io/last-applied-configuration");
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn group(devices: &Value) -> DynamicObject {
+        serde_json::from_value(json!({
+            "apiVersion": "diarchy.dev/v1alpha1", "kind": "DeviceGroup",
+            "metadata": { "name": "desks", "namespace": "contoso", "generation": 7 },
+            "spec": { "fleetRef": { "name": "contoso" }, "devices": devices },
+            "status": { "observedGeneration": 6 },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn an_object_is_decoded_whole() {
+        let group: DeviceGroup = guarded(group(&json!(["NO-WS000001"]))).0.unwrap();
+        assert_eq!(group.metadata.generation, Some(7));
+        assert_eq!(group.spec.devices, ["NO-WS000001"]);
+        assert_eq!(group.status.unwrap().observed_generation, Some(6));
+    }
+
+    #[test]
+    fn one_that_cannot_be_decoded_is_still_there() {
+        let invalid = guarded::<DeviceGroup>(group(&json!({}))).0.unwrap_err();
+        assert_eq!(invalid.metadata.name.as_deref(), Some("desks"));
+        assert_eq!(invalid.metadata.generation, Some(7));
+        assert!(invalid.error.contains("expected a sequence"), "{invalid}");
+    }
 }
