@@ -139,16 +139,23 @@ fn controllers_remove_what_is_left_behind() {
     let plane = ControlPlane::start_with_controllers();
     let namespace = plane.cluster().namespace();
     let config = |name: &str| json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name } });
+    let run = |arguments: &[&str]| ok(namespace.kubectl(&ADMIN).args(arguments));
     ok(&mut namespace.apply(&[config("owner")]));
+    let uid = [
+        "get",
+        "configmap",
+        "owner",
+        "--output",
+        "jsonpath={.metadata.uid}",
+    ];
     let mut owned = config("owned");
     owned["metadata"]["ownerReferences"] = json!([{
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "name": "owner",
-        "uid": namespace.get("configmap", "owner")["metadata"]["uid"],
+        "uid": run(&uid),
     }]);
     ok(&mut namespace.apply(&[owned]));
-    let run = |arguments: &[&str]| ok(namespace.kubectl(&ADMIN).args(arguments));
     run(&["delete", "configmap", "owner"]);
     run(&["wait", "--for=delete", "configmap/owned", "--timeout=60s"]);
     run(&["delete", "namespace", &namespace.name, "--timeout=60s"]);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -84,6 +84,7 @@ impl ControlPlane {
                 kubectl: binaries::path(servers, "kubectl"),
                 base: credentials::kubeconfig(&directory, ports[2], &tokens),
                 identity: Identity::Tokens(tokens),
+                client: OnceLock::new(),
                 directory,
             },
             servers: servers.to_path_buf(),

@@ -12,6 +12,7 @@ mod keeper;
 mod kubectl;
 mod namespace;
 mod process;
+mod stored;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -39,6 +40,7 @@ pub struct Cluster {
     /// The administrator's kubeconfig; those of others differ in the user only.
     base: Value,
     identity: Identity,
+    client: OnceLock<kube::Client>,
 }
 
 /// How somebody but the administrator shows who they are.
@@ -97,6 +99,7 @@ impl Cluster {
         Some(Self {
             base: serde_json::from_slice(&shown.stdout).unwrap(),
             identity: Identity::Impersonation,
+            client: OnceLock::new(),
             directory,
             kubectl,
         })

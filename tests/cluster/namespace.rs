@@ -12,7 +12,7 @@ use super::{ADMIN, Cluster, Person, ok};
 /// A namespace that is there for one test.
 #[derive(Clone)]
 pub struct Namespace<'a> {
-    cluster: &'a Cluster,
+    pub(super) cluster: &'a Cluster,
     pub name: String,
     /// Goes with the last who has it.
     _end: Arc<End<'a>>,
@@ -97,13 +97,6 @@ impl Namespace<'_> {
         let (_, object) = line.split_once(&format!("({}/", self.name))?;
         let (object, cause) = object.split_once("): ")?;
         Some((object.split(';').next()?, cause))
-    }
-
-    /// An object as it is stored.
-    pub fn get(&self, resource: &str, name: &str) -> Value {
-        let mut get = self.kubectl(&ADMIN);
-        let shown = ok(get.args(["get", resource, name, "-o", "json"]));
-        serde_json::from_str(&shown).unwrap()
     }
 }
 
