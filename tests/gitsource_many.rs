@@ -87,6 +87,8 @@ fn by_hand(namespace: &Namespace<'_>, files: &Path, elsewhere: &str) -> (Duratio
     }
     let mut apply = namespace.kubectl(&crate::cluster::ADMIN);
     apply.args(["apply", "--server-side", "--recursive", "-f"]);
+    // As its users have it.
+    apply.env_remove("GOGC").env_remove("GOMEMLIMIT");
     measured(apply.arg(folder.path()))
 }
 

@@ -11,12 +11,12 @@ use crate::repository::Repository;
 use crate::running::{Running, fleet, is_converged};
 use crate::world::{assert_clean, assert_made_once, made, writes};
 
-/// The first command of the README, with a state that outlives it.
-fn main_job(state: &Path) -> Output {
+/// The first command of the README, with as many devices, and a state that outlives it.
+fn main_job(devices: &str, state: &Path) -> Output {
     diarchy()
         .arg("up")
         .arg(root().join("examples/contoso"))
-        .args(["--working-tree", "--simulate", "1000", "--approve"])
+        .args(["--working-tree", "--simulate", devices, "--approve"])
         .args(["--until-converged", "--timeout", "2m", "-o", "json"])
         .arg("--state")
         .arg(state)
@@ -36,7 +36,7 @@ fn closing(output: &Output) -> (String, Value) {
 fn a_thousand_devices_converge_and_a_second_run_writes_nothing_more() {
     let folder = tempdir().unwrap();
     let state = folder.path().join("state");
-    let first = main_job(&state);
+    let first = main_job("1000", &state);
     assert_eq!(first.status.code(), Some(0), "{}", stderr(&first));
     let (event, report) = closing(&first);
     assert_eq!(event, "converged");
@@ -52,7 +52,7 @@ fn a_thousand_devices_converge_and_a_second_run_writes_nothing_more() {
     assert_made_once(&writes(&state));
 
     let before = writes(&state);
-    let second = main_job(&state);
+    let second = main_job("1000", &state);
     assert_eq!(second.status.code(), Some(0), "{}", stderr(&second));
     assert_eq!(closing(&second).0, "converged");
     assert_eq!(writes(&state), before, "the second run wrote");
@@ -62,7 +62,7 @@ fn a_thousand_devices_converge_and_a_second_run_writes_nothing_more() {
 fn foreign_members_of_a_pilot_collection_stay() {
     let folder = tempdir().unwrap();
     let state = folder.path().join("state");
-    let (_, report) = closing(&main_job(&state));
+    let (_, report) = closing(&main_job("300", &state));
     let foreign: u64 = fleet(&report)["workloads"]
         .as_object()
         .unwrap()
