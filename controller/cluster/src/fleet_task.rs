@@ -154,7 +154,9 @@ async fn pass(
     let made = of_fleet
         .pass(&ground, &fleet.loaded, fleet.revision(), &existing)
         .await;
+    // What a fleet named before is not read any more: the next pass has what it names now.
     if let Err(error) = &made
+        && !matches!(error, OperatorError::SecretUnread(_))
         && plane.may_send().is_ok()
     {
         report_failure(shared, wanted, error).await;

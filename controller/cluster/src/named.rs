@@ -124,7 +124,8 @@ where
     ///
     /// # Errors
     ///
-    /// [`OperatorError::SecretMissing`] when it is not there or cannot be read.
+    /// [`OperatorError::SecretMissing`] when it is not there or cannot be read, and
+    /// [`OperatorError::SecretUnread`] while that is not known: also of one that nobody wants any more.
     pub fn get(&self, name: &ObjectName) -> Result<K, OperatorError> {
         let kind = K::kind(&());
         let (place, remedy) = match self.inner().watched.get(name).map(|watched| &watched.seen) {
@@ -134,10 +135,9 @@ where
                 why.clone(),
                 "give the controller's service account the rights of its chart there".to_owned(),
             ),
-            Some(Seen::Unread) | None => (
-                "it has not been read yet".to_owned(),
-                "see whether the API server can be reached; it is tried again".to_owned(),
-            ),
+            Some(Seen::Unread) | None => {
+                return Err(OperatorError::SecretUnread(format!("{kind} {name}")));
+            }
         };
         Err(OperatorError::SecretMissing {
             what: format!("{kind} {name}"),

@@ -30,6 +30,9 @@ pub enum OperatorError {
         /// How to mend it.
         remedy: String,
     },
+    /// It is not known yet whether a credential is there.
+    #[error("{0} has not been read yet")]
+    SecretUnread(String),
     /// A credential is there and cannot be used.
     #[error("Secret {secret}: {detail}")]
     SecretNotUsable {
@@ -85,7 +88,7 @@ impl OperatorError {
     pub const fn code(&self) -> Code {
         match self {
             Self::State { .. } => Code::StateNotUsable,
-            Self::SecretMissing { .. } => Code::SecretMissing,
+            Self::SecretMissing { .. } | Self::SecretUnread(_) => Code::SecretMissing,
             Self::SecretNotUsable { .. } => Code::SecretNotUsable,
             Self::EndpointNotAllowed { .. } => Code::EndpointNotAllowed,
             Self::Estate(error) | Self::Credential { error, .. } => error.code(),
@@ -109,9 +112,11 @@ impl OperatorError {
             Self::Estate(error) | Self::Credential { error, .. } => error.consequence(),
             Self::Fetch(error) => error.consequence(),
             Self::Verify(error) => error.consequence(),
-            Self::State { .. } | Self::Repository(_) | Self::NotHolder(_) | Self::Internal(_) => {
-                Consequence::Retry
-            }
+            Self::State { .. }
+            | Self::SecretUnread(_)
+            | Self::Repository(_)
+            | Self::NotHolder(_)
+            | Self::Internal(_) => Consequence::Retry,
         }
     }
 
@@ -121,6 +126,7 @@ impl OperatorError {
         match self {
             Self::State { .. } => "StateNotUsable",
             Self::SecretMissing { .. } => "SecretMissing",
+            Self::SecretUnread(_) => "SecretUnread",
             Self::SecretNotUsable { .. } | Self::Credential { .. } => "SecretNotUsable",
             Self::EndpointNotAllowed { .. } => "EndpointNotAllowed",
             Self::Estate(_) => "EstateNotReadable",
@@ -139,6 +145,9 @@ impl OperatorError {
             Self::State { remedy, .. }
             | Self::SecretMissing { remedy, .. }
             | Self::SecretNotUsable { remedy, .. } => remedy.clone(),
+            Self::SecretUnread(_) => {
+                "see whether the API server can be reached; it is tried again".to_owned()
+            }
             Self::EndpointNotAllowed { .. } => {
                 "correct the address, or have whoever runs Diarchy allow the host".to_owned()
             }

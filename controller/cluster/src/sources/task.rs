@@ -8,6 +8,7 @@ use diarchy_core::resource::Kind;
 use diarchy_crds::git_source::{GitSourceSpec, GitSourceStatus};
 use diarchy_git::signature::VerifyError;
 use diarchy_operator::connect::Fingerprint;
+use diarchy_operator::error::OperatorError;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -129,6 +130,13 @@ impl SourceLoop<'_> {
                 let error = outcome.error.clone();
                 self.report(now, Some(outcome)).await;
                 error
+            }
+            // What a source named before is not read any more: the next look has what it names now.
+            Err(SourceError::Secret(OperatorError::SecretUnread(_))) => {
+                return Some(Next {
+                    wait: Some(FIRST_WAIT),
+                    fingerprint: Some(fingerprint),
+                });
             }
             Err(error) => {
                 let attempted = attempted(&error);
