@@ -219,3 +219,44 @@ impl<K: Resource<DynamicType = ()>> Seen<K> {
         is_new
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::future::pending;
+
+    use diarchy_core::consequence::Consequence;
+    use k8s_openapi::api::core::v1::Secret;
+    use kube::client::Body;
+    use tower::service_fn;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_nobody_has_read_is_not_missing() {
+        let silent = service_fn(|_| pending::<Result<http::Response<Body>, Infallible>>());
+        let (changes, _) = watch::channel(0);
+        let secrets = Named::<Secret>::new(Client::new(silent, "contoso"), Arc::new(changes));
+        let name = ObjectName::new("contoso", "own");
+        let assert_unread = || {
+            let error = secrets.get(&name).unwrap_err();
+            assert!(matches!(error, OperatorError::SecretUnread(_)), "{error}");
+            assert_eq!(error.consequence(), Consequence::Retry);
+            assert!(!secrets.is_read(&name));
+        };
+        assert_unread();
+        secrets.want("sources", BTreeSet::from([name.clone()]));
+        assert_unread();
+        let mut inner = secrets.inner();
+        inner.watched.get_mut(&name).unwrap().seen = Seen::Missing;
+        drop(inner);
+        let error = secrets.get(&name).unwrap_err();
+        assert!(
+            matches!(error, OperatorError::SecretMissing { .. }),
+            "{error}"
+        );
+        // Whoever begins with a name that another has replaced does not find it missing either.
+        secrets.want("sources", BTreeSet::new());
+        assert_unread();
+    }
+}
