@@ -112,17 +112,25 @@ fn what_is_abandoned_goes_and_its_devices_stay() {
     wait_until_gone(&tenant, "workloadassignment/apps");
     assert!(warned(&tenant, "apps").contains("Secret"));
 
-    // No pass can be made at all, and a person says so.
+    // It is there again and lacks a key: no pass can be made, and that alone lets go of nothing.
+    let is_missing = |fleet: &Value| condition(fleet, "Ready")["reason"] == "SecretMissing";
+    tenant.wait_for("a missing Secret", "fleet", "contoso", is_missing);
     ok(&mut tenant.namespace.apply(&[tenant.secret("graph-app")]));
-    let unusable = r#"{"data":{"clientSecret":"/w=="}}"#;
-    patch(&tenant, "secret/graph-app", unusable);
-    tenant.wait_for(
-        "a Secret that cannot be used",
-        "fleet",
-        "contoso",
-        |fleet| condition(fleet, "Ready")["reason"] == "SecretNotUsable",
-    );
+    tenant.wait_for("a Secret that is there", "fleet", "contoso", |fleet| {
+        !is_missing(fleet)
+    });
+    let lacking = r#"{"data":{"clientSecret":null}}"#;
+    patch(&tenant, "secret/graph-app", lacking);
+    tenant.wait_for("a Secret without a key", "fleet", "contoso", is_missing);
     delete(&tenant, "workloadassignment/click-to-run");
+    let mut annotate = tenant.kubectl();
+    ok(annotate.args(["annotate", "fleet/contoso", "diarchy.dev/requestedAt=now"]));
+    tenant.wait_for("a look after that", "fleet", "contoso", |fleet| {
+        fleet["status"]["lastHandledReconcileAt"] == "now"
+    });
+    let waiting = tenant.namespace.get("workloadassignment", "click-to-run");
+    assert_eq!(waiting["metadata"]["finalizers"][0], FINALIZER);
+    // A person does.
     abandon(&tenant, "workloadassignment/click-to-run");
     wait_until_gone(&tenant, "workloadassignment/click-to-run");
 
@@ -142,8 +150,8 @@ fn what_is_abandoned_goes_while_its_fleet_stands_still() {
     let deployment = Deployment::of(with_definitions(), &[&tenant]);
     let _controller = deployment.start("one");
     tenant.carry_out();
-    let placed = site.control.members(PILOT).unwrap();
-    for name in ["updates", "apps"] {
+    let placed = site.members();
+    for name in ["updates", "apps", "protection"] {
         reverts(&tenant, name);
     }
     let found_at = |address: &Value| {
@@ -166,7 +174,20 @@ fn what_is_abandoned_goes_while_its_fleet_stands_still() {
     found_at(&address);
     delete(&tenant, "workloadassignment/apps");
     wait_until_gone(&tenant, "workloadassignment/apps");
-    let after = site.control.members(PILOT).unwrap();
-    assert_eq!(after, placed, "devices went back");
+
+    // A Secret of the fleet is being deleted, and can still be read.
+    patch(&tenant, "fleet/contoso", r#"{"spec":{"suspend":true}}"#);
+    let kept = r#"{"metadata":{"finalizers":["contoso.com/kept"]}}"#;
+    patch(&tenant, "secret/graph-app", kept);
+    delete(&tenant, "secret/graph-app");
+    delete(&tenant, "workloadassignment/protection");
+    wait_until_gone(&tenant, "workloadassignment/protection");
+    assert!(warned(&tenant, "protection").contains("Secret"));
+    patch(
+        &tenant,
+        "secret/graph-app",
+        r#"{"metadata":{"finalizers":null}}"#,
+    );
+    assert_eq!(site.members(), placed, "devices went back");
     site.assert_clean();
 }

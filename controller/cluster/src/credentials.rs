@@ -19,7 +19,7 @@ use kube::{Api, Client, ResourceExt as _};
 use tokio::sync::watch;
 
 use crate::in_words;
-use crate::named::Named;
+use crate::named::{Known, Named};
 
 /// Names the application that a service account stands for, as Azure's workload identity does:
 /// <https://azure.github.io/azure-workload-identity/docs/topics/service-account-labels-and-annotations.html>.
@@ -95,14 +95,13 @@ impl Credentials {
         self.accounts.want(WHO, accounts);
     }
 
-    /// Which versions there are of what a fleet names; nothing while that is not known.
-    pub fn versions(&self, fleet: &ObjectName, spec: &FleetSpec) -> Option<Vec<Option<String>>> {
+    /// What is known of each credential that a fleet names, in an order that only the fleet changes;
+    /// nothing while nobody has looked at one of them.
+    pub fn known(&self, fleet: &ObjectName, spec: &FleetSpec) -> Option<Vec<Known>> {
         let Names { secrets, account } = Names::of(fleet, spec);
-        let is_read = secrets.iter().all(|name| self.secrets.is_read(name))
-            && account.iter().all(|name| self.accounts.is_read(name));
-        let secrets = secrets.iter().map(|name| self.secrets.version(name));
-        let account = account.iter().map(|name| self.accounts.version(name));
-        is_read.then(|| secrets.chain(account).collect())
+        let secrets = secrets.iter().map(|name| self.secrets.known(name));
+        let account = account.iter().map(|name| self.accounts.known(name));
+        secrets.chain(account).collect()
     }
 
     /// Tells of every change.

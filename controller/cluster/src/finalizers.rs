@@ -29,8 +29,8 @@ pub enum Abandoned {
     ByPerson,
     /// The fleet is not there, or is being deleted.
     NoFleet,
-    /// A Secret that the fleet names is not there.
-    NoSecret,
+    /// A credential that the fleet names is not there, or is being deleted.
+    NoCredentials,
     /// Everything in the namespace goes.
     NamespaceEnds,
 }
@@ -40,7 +40,9 @@ impl Abandoned {
         match self {
             Self::ByPerson => "annotation diarchy.dev/abandon says so",
             Self::NoFleet => "its fleet is not there any more",
-            Self::NoSecret => "a Secret that its fleet names is not there",
+            Self::NoCredentials => {
+                "a Secret or ServiceAccount that its fleet names is not there any more"
+            }
             Self::NamespaceEnds => "the namespace is being deleted",
         }
     }

@@ -143,10 +143,15 @@ async fn pass(
         approve: false,
         recorder: shared.decisions.as_ref(),
     };
-    let ending = is_ending(shared, wanted).await;
-    let ending = ending.then_some(Abandoned::NamespaceEnds);
-    // First, since a person's word counts even where no pass can be made.
-    abandoned.extend(plane.abandon(ending).await?);
+    let why = if is_ending(shared, wanted).await {
+        Some(Abandoned::NamespaceEnds)
+    } else {
+        wanted
+            .lacks_credentials()
+            .then_some(Abandoned::NoCredentials)
+    };
+    // First, since this and a person's word count even where no pass can be made.
+    abandoned.extend(plane.abandon(why).await?);
     let fleet = &wanted.fleet;
     // What has not settled yet may still have what was let go of.
     let mut existing = fleet.existing.clone();
@@ -160,9 +165,6 @@ async fn pass(
         && plane.may_send().is_ok()
     {
         report_failure(shared, wanted, error).await;
-        if matches!(error, OperatorError::SecretMissing { .. }) {
-            abandoned.extend(plane.abandon(Some(Abandoned::NoSecret)).await?);
-        }
     }
     made
 }

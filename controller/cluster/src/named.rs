@@ -59,8 +59,41 @@ enum Seen<K> {
     Unread,
     There(K),
     Missing,
-    /// Why it cannot be read.
-    Unreadable(String),
+    /// It cannot be read.
+    Unreadable {
+        /// Why not.
+        why: String,
+        /// Whether the API server refuses it.
+        is_refused: bool,
+    },
+}
+
+/// What is known of an object, but for what it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    /// It is there.
+    There {
+        /// Which version of it.
+        version: Option<String>,
+        /// Whether it is being deleted.
+        is_going: bool,
+    },
+    /// It is not there.
+    Missing,
+    /// It cannot be known whether it is there.
+    Unreadable,
+}
+
+impl Known {
+    /// Whether there is none, or soon will not be.
+    #[must_use]
+    pub const fn is_gone(&self) -> bool {
+        match self {
+            Self::There { is_going, .. } => *is_going,
+            Self::Missing => true,
+            Self::Unreadable => false,
+        }
+    }
 }
 
 impl<K> Named<K>
@@ -105,18 +138,16 @@ where
         }
     }
 
-    /// Whether it is known what there is under this name, or that it cannot be known.
-    pub fn is_read(&self, name: &ObjectName) -> bool {
-        let inner = self.inner();
-        let watched = inner.watched.get(name);
-        watched.is_some_and(|watched| !matches!(watched.seen, Seen::Unread))
-    }
-
-    /// Which version of the object there is, if it is there.
-    pub fn version(&self, name: &ObjectName) -> Option<String> {
+    /// What is known of the object under this name; nothing while nobody has looked.
+    pub fn known(&self, name: &ObjectName) -> Option<Known> {
         match self.inner().watched.get(name)?.seen {
-            Seen::There(ref object) => object.resource_version(),
-            Seen::Unread | Seen::Missing | Seen::Unreadable(_) => None,
+            Seen::Unread => None,
+            Seen::There(ref object) => Some(Known::There {
+                version: object.resource_version(),
+                is_going: object.meta().deletion_timestamp.is_some(),
+            }),
+            Seen::Missing => Some(Known::Missing),
+            Seen::Unreadable { .. } => Some(Known::Unreadable),
         }
     }
 
@@ -124,26 +155,28 @@ where
     ///
     /// # Errors
     ///
-    /// [`OperatorError::SecretMissing`] when it is not there or cannot be read, and
-    /// [`OperatorError::SecretUnread`] while that is not known: also of one that nobody wants any more.
+    /// [`OperatorError::SecretMissing`] when it is not there, [`OperatorError::SecretUnreadable`] when
+    /// that cannot be known, and [`OperatorError::SecretUnread`] while nobody has looked: also of one
+    /// that nobody wants any more.
     pub fn get(&self, name: &ObjectName) -> Result<K, OperatorError> {
         let kind = K::kind(&());
-        let (place, remedy) = match self.inner().watched.get(name).map(|watched| &watched.seen) {
-            Some(Seen::There(object)) => return Ok(object.clone()),
-            Some(Seen::Missing) => ("the cluster has none".to_owned(), remedy(&kind, name)),
-            Some(Seen::Unreadable(why)) => (
-                why.clone(),
-                "give the controller's service account the rights of its chart there".to_owned(),
-            ),
-            Some(Seen::Unread) | None => {
-                return Err(OperatorError::SecretUnread(format!("{kind} {name}")));
-            }
-        };
-        Err(OperatorError::SecretMissing {
-            what: format!("{kind} {name}"),
-            place,
-            remedy,
-        })
+        let what = format!("{kind} {name}");
+        Err(
+            match self.inner().watched.get(name).map(|watched| &watched.seen) {
+                Some(Seen::There(object)) => return Ok(object.clone()),
+                Some(Seen::Missing) => OperatorError::SecretMissing {
+                    what,
+                    place: "the cluster has none".to_owned(),
+                    remedy: remedy(&kind, name),
+                },
+                Some(Seen::Unreadable { why, is_refused }) => OperatorError::SecretUnreadable {
+                    what,
+                    why: why.clone(),
+                    is_refused: *is_refused,
+                },
+                Some(Seen::Unread) | None => OperatorError::SecretUnread(what),
+            },
+        )
     }
 
     fn watch(&self, name: ObjectName) -> AbortHandle {
@@ -169,6 +202,20 @@ where
             }
         };
         tokio::spawn(keep).abort_handle()
+    }
+}
+
+/// Whether it is for want of rights that something cannot be watched.
+fn is_refused(error: &Error) -> bool {
+    match error {
+        Error::InitialListFailed(kube::Error::Api(status))
+        | Error::WatchStartFailed(kube::Error::Api(status))
+        | Error::WatchFailed(kube::Error::Api(status))
+        | Error::WatchError(status) => status.is_forbidden(),
+        Error::InitialListFailed(_)
+        | Error::WatchStartFailed(_)
+        | Error::WatchFailed(_)
+        | Error::NoResourceVersion => false,
     }
 }
 
@@ -198,13 +245,16 @@ impl<K: Resource<DynamicType = ()>> Seen<K> {
             Ok(None) => Self::Missing,
             Err(error) => {
                 // The error may quote what the server said, never what the object holds.
-                let told = in_words::of_watch(&error);
-                tracing::warn!(kind = %K::kind(&()), %name, error = told, "it cannot be watched");
+                let why = in_words::of_watch(&error);
+                tracing::warn!(kind = %K::kind(&()), %name, error = why, "it cannot be watched");
                 // What was seen before may still be so.
                 if matches!(self, Self::There(_) | Self::Missing) {
                     return false;
                 }
-                Self::Unreadable(format!("it cannot be read: {}", in_words::of_watch(&error)))
+                Self::Unreadable {
+                    why,
+                    is_refused: is_refused(&error),
+                }
             }
         };
         let is_new = match (&*self, &now) {
@@ -212,7 +262,7 @@ impl<K: Resource<DynamicType = ()>> Seen<K> {
                 old.resource_version() != new.resource_version()
             }
             (Self::Missing, Self::Missing) => false,
-            (Self::Unreadable(old), Self::Unreadable(new)) => old != new,
+            (Self::Unreadable { why: old, .. }, Self::Unreadable { why: new, .. }) => old != new,
             _ => true,
         };
         *self = now;
@@ -228,6 +278,7 @@ mod tests {
     use diarchy_core::consequence::Consequence;
     use k8s_openapi::api::core::v1::Secret;
     use kube::client::Body;
+    use serde_json::json;
     use tower::service_fn;
 
     use super::*;
@@ -242,7 +293,7 @@ mod tests {
             let error = secrets.get(&name).unwrap_err();
             assert!(matches!(error, OperatorError::SecretUnread(_)), "{error}");
             assert_eq!(error.consequence(), Consequence::Retry);
-            assert!(!secrets.is_read(&name));
+            assert_eq!(secrets.known(&name), None);
         };
         assert_unread();
         secrets.want("sources", BTreeSet::from([name.clone()]));
@@ -258,5 +309,47 @@ mod tests {
         // Whoever begins with a name that another has replaced does not find it missing either.
         secrets.want("sources", BTreeSet::new());
         assert_unread();
+    }
+
+    /// What is said of a Secret by an API server that answers everything with this status.
+    async fn where_all_is_answered_with(code: u16, reason: &'static str) -> OperatorError {
+        let failing = service_fn(move |_| async move {
+            let status = json!({
+                "kind": "Status", "apiVersion": "v1", "status": "Failure",
+                "message": "no Secrets today", "reason": reason, "code": code,
+            });
+            let answer = http::Response::builder().status(code);
+            Ok::<_, Infallible>(
+                answer
+                    .body(Body::from(status.to_string().into_bytes()))
+                    .unwrap(),
+            )
+        });
+        let (changes, mut told) = watch::channel(0);
+        let secrets = Named::<Secret>::new(Client::new(failing, "contoso"), Arc::new(changes));
+        let name = ObjectName::new("contoso", "own");
+        secrets.want("fleets", BTreeSet::from([name.clone()]));
+        told.changed().await.unwrap();
+        let known = secrets.known(&name).unwrap();
+        assert_eq!(known, Known::Unreadable);
+        assert!(!known.is_gone());
+        secrets.get(&name).unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_not_missing() {
+        let error = where_all_is_answered_with(403, "Forbidden").await;
+        assert_eq!(error.consequence(), Consequence::FixInput);
+        assert_eq!(
+            error.to_string(),
+            "Secret contoso/own cannot be read: no Secrets today (Forbidden)"
+        );
+        assert!(error.remedy().contains("rights"), "{}", error.remedy());
+        let error = where_all_is_answered_with(500, "InternalError").await;
+        assert_eq!(error.consequence(), Consequence::Retry);
+        assert!(
+            matches!(error, OperatorError::SecretUnreadable { .. }),
+            "{error}"
+        );
     }
 }

@@ -159,11 +159,11 @@ impl Supervisor {
         for (key, wanted) in own {
             let credentials = &shared.credentials;
             // A pass would only find missing what has not been read yet.
-            let Some(versions) = credentials.versions(&key.0, &wanted.fleet.loaded.spec) else {
+            let Some(known) = credentials.known(&key.0, &wanted.fleet.loaded.spec) else {
                 continue;
             };
             let estate = fleet_task::estate(&wanted.fleet);
-            let wanted = wanted.with_credentials(versions);
+            let wanted = wanted.with_credentials(known);
             self.fleets.tell(key, estate, wanted, |wanted| {
                 fleet_task::run(Arc::clone(shared), wanted)
             });

@@ -12,6 +12,7 @@ use kube::{Resource, ResourceExt as _};
 
 use crate::finalizers;
 use crate::loops;
+use crate::named::Known;
 use crate::objects::Objects;
 use crate::snapshot::Snapshot;
 use crate::sources::REVISION;
@@ -39,15 +40,20 @@ struct Causes {
     abandoned: BTreeSet<String>,
     approvals: BTreeSet<String>,
     acts: rollout::Said,
-    /// The versions of what the fleet names, in an order that only the fleet changes.
-    credentials: Vec<Option<String>>,
+    /// What is known of the credentials that the fleet names, in an order that only the fleet changes.
+    credentials: Vec<Known>,
 }
 
 impl Wanted {
-    /// The same, with these versions of what the fleet names as its credentials.
-    pub fn with_credentials(mut self, versions: Vec<Option<String>>) -> Self {
-        self.causes.credentials = versions;
+    /// The same, where this is known of the credentials that the fleet names.
+    pub fn with_credentials(mut self, known: Vec<Known>) -> Self {
+        self.causes.credentials = known;
         self
+    }
+
+    /// Whether a credential that the fleet names is known not to be there, or is being deleted.
+    pub fn lacks_credentials(&self) -> bool {
+        self.causes.credentials.iter().any(Known::is_gone)
     }
 }
 

@@ -20,7 +20,7 @@ pub enum OperatorError {
         /// How to mend it.
         remedy: String,
     },
-    /// A credential is missing or cannot be read.
+    /// A credential is missing.
     #[error("{what} is missing: {place}")]
     SecretMissing {
         /// Which credential.
@@ -33,6 +33,16 @@ pub enum OperatorError {
     /// It is not known yet whether a credential is there.
     #[error("{0} has not been read yet")]
     SecretUnread(String),
+    /// It cannot be known whether a credential is there, or what it is.
+    #[error("{what} cannot be read: {why}")]
+    SecretUnreadable {
+        /// Which credential.
+        what: String,
+        /// Why not, in the words of whoever was asked.
+        why: String,
+        /// Whether a person has to allow it first.
+        is_refused: bool,
+    },
     /// A credential is there and cannot be used.
     #[error("Secret {secret}: {detail}")]
     SecretNotUsable {
@@ -88,7 +98,9 @@ impl OperatorError {
     pub const fn code(&self) -> Code {
         match self {
             Self::State { .. } => Code::StateNotUsable,
-            Self::SecretMissing { .. } | Self::SecretUnread(_) => Code::SecretMissing,
+            Self::SecretMissing { .. } | Self::SecretUnread(_) | Self::SecretUnreadable { .. } => {
+                Code::SecretMissing
+            }
             Self::SecretNotUsable { .. } => Code::SecretNotUsable,
             Self::EndpointNotAllowed { .. } => Code::EndpointNotAllowed,
             Self::Estate(error) | Self::Credential { error, .. } => error.code(),
@@ -106,6 +118,9 @@ impl OperatorError {
     pub const fn consequence(&self) -> Consequence {
         match self {
             Self::SecretMissing { .. }
+            | Self::SecretUnreadable {
+                is_refused: true, ..
+            }
             | Self::SecretNotUsable { .. }
             | Self::EndpointNotAllowed { .. }
             | Self::NothingWaiting(_) => Consequence::FixInput,
@@ -114,6 +129,7 @@ impl OperatorError {
             Self::Verify(error) => error.consequence(),
             Self::State { .. }
             | Self::SecretUnread(_)
+            | Self::SecretUnreadable { .. }
             | Self::Repository(_)
             | Self::NotHolder(_)
             | Self::Internal(_) => Consequence::Retry,
@@ -127,6 +143,7 @@ impl OperatorError {
             Self::State { .. } => "StateNotUsable",
             Self::SecretMissing { .. } => "SecretMissing",
             Self::SecretUnread(_) => "SecretUnread",
+            Self::SecretUnreadable { .. } => "SecretNotReadable",
             Self::SecretNotUsable { .. } | Self::Credential { .. } => "SecretNotUsable",
             Self::EndpointNotAllowed { .. } => "EndpointNotAllowed",
             Self::Estate(_) => "EstateNotReadable",
@@ -145,7 +162,10 @@ impl OperatorError {
             Self::State { remedy, .. }
             | Self::SecretMissing { remedy, .. }
             | Self::SecretNotUsable { remedy, .. } => remedy.clone(),
-            Self::SecretUnread(_) => {
+            Self::SecretUnreadable {
+                is_refused: true, ..
+            } => "give the controller's service account the rights of its chart there".to_owned(),
+            Self::SecretUnread(_) | Self::SecretUnreadable { .. } => {
                 "see whether the API server can be reached; it is tried again".to_owned()
             }
             Self::EndpointNotAllowed { .. } => {

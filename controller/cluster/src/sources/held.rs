@@ -62,7 +62,11 @@ impl Sources {
         secrets.want(WHO, own.values().flat_map(Wanted::secrets).collect());
         for (key, wanted) in own {
             // A look would only find missing what has not been read yet.
-            if !wanted.secrets().iter().all(|name| secrets.is_read(name)) {
+            if !wanted
+                .secrets()
+                .iter()
+                .all(|name| secrets.known(name).is_some())
+            {
                 continue;
             }
             let thing = Thing::source(&key.0);

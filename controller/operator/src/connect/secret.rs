@@ -17,7 +17,8 @@ pub trait Secrets: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`OperatorError::SecretMissing`] when it is not there or cannot be read.
+    /// [`OperatorError::SecretMissing`] when it is not there, [`OperatorError::SecretUnreadable`] or
+    /// [`OperatorError::SecretUnread`] when that is not known.
     fn get(&self, name: &ObjectName) -> Result<SecretData, OperatorError>;
 }
 
