@@ -15,32 +15,9 @@ use crate::audit::Entry;
 use crate::control_plane::{ControlPlane, Loaded, Report, Statuses};
 use crate::error::OperatorError;
 use crate::memory::FleetMemory;
-use crate::said::{self, Said};
+use crate::said::Said;
 
-/// The version of the tables; a file of a later version is refused.
-const SCHEMA_VERSION: i64 = 3;
-
-/// The tables. The audit trail is append-only: the file itself refuses to change or drop a line.
-const SCHEMA: &str = "
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-CREATE TABLE fleet (name TEXT PRIMARY KEY, memory BLOB NOT NULL) STRICT;
-CREATE TABLE assignment (
-    name TEXT NOT NULL, uid TEXT NOT NULL UNIQUE, since TEXT NOT NULL, gone TEXT
-) STRICT;
-CREATE UNIQUE INDEX assignment_present ON assignment (name) WHERE gone IS NULL;
-CREATE TABLE approval (
-    digest TEXT NOT NULL, revision TEXT NOT NULL, approver TEXT NOT NULL, at TEXT NOT NULL,
-    PRIMARY KEY (digest, revision, at)
-) STRICT;
-CREATE TABLE status (
-    kind TEXT NOT NULL, name TEXT NOT NULL, status TEXT NOT NULL, PRIMARY KEY (kind, name)
-) STRICT;
-CREATE TABLE audit (seq INTEGER PRIMARY KEY AUTOINCREMENT, entry TEXT NOT NULL) STRICT;
-CREATE TRIGGER audit_is_not_rewritten BEFORE UPDATE ON audit
-    BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END;
-CREATE TRIGGER audit_is_not_shortened BEFORE DELETE ON audit
-    BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END;
-";
+mod opening;
 
 /// The state file. Cheap to clone; every clone is the same file.
 #[derive(Debug, Clone)]
@@ -78,7 +55,7 @@ impl Store {
     pub fn open(file: &Path) -> Result<Self, OperatorError> {
         let name = file.display().to_string();
         let connection = Connection::open(file).map_err(|error| unusable(&name, &error))?;
-        Self::prepare(connection, name)
+        Self::of(connection, name)
     }
 
     /// A state that is forgotten with the process.
@@ -89,33 +66,11 @@ impl Store {
     pub fn in_memory() -> Result<Self, OperatorError> {
         let name = "(in memory)".to_owned();
         let connection = Connection::open_in_memory().map_err(|error| unusable(&name, &error))?;
-        Self::prepare(connection, name)
+        Self::of(connection, name)
     }
 
-    fn prepare(connection: Connection, file: String) -> Result<Self, OperatorError> {
-        let state = |error: rusqlite::Error| unusable(&file, &error);
-        // Another process (`approve`) may be writing for a moment.
-        connection
-            .busy_timeout(std::time::Duration::from_secs(10))
-            .and_then(|()| connection.pragma_update(None, "journal_mode", "WAL"))
-            // A write is on disk before the request that it speaks of leaves.
-            .and_then(|()| connection.pragma_update(None, "synchronous", "FULL"))
-            .map_err(state)?;
-        let version: i64 = connection
-            .pragma_query_value(None, "user_version", |row| row.get(0))
-            .map_err(state)?;
-        if version > SCHEMA_VERSION {
-            return Err(OperatorError::State {
-                file,
-                cause: format!("it was written by a later version of Diarchy ({version})"),
-                remedy: "use that version, or another file".to_owned(),
-            });
-        }
-        match version {
-            0 => create(&connection).map_err(state)?,
-            SCHEMA_VERSION => {}
-            older => upgrade(&connection, older).map_err(state)?,
-        }
+    fn of(connection: Connection, file: String) -> Result<Self, OperatorError> {
+        let connection = opening::prepare(connection, &file)?;
         Ok(Self {
             connection: Arc::new(Mutex::new(connection)),
             file,
@@ -579,25 +534,6 @@ impl ControlPlane for Store {
     }
 }
 
-fn create(connection: &Connection) -> rusqlite::Result<()> {
-    let (said, acts) = (said::SCHEMA, said::ACTS_SCHEMA);
-    connection.execute_batch(&format!("BEGIN;{SCHEMA}{said}{acts}"))?;
-    connection.execute(
-        "INSERT INTO meta VALUES ('installation', ?1)",
-        [Uuid::new_v4().to_string()],
-    )?;
-    connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-    connection.execute_batch("COMMIT;")
-}
-
-/// A file of an earlier version gets the tables that came after it.
-fn upgrade(connection: &Connection, version: i64) -> rusqlite::Result<()> {
-    let said = if version < 2 { said::SCHEMA } else { "" };
-    connection.execute_batch(&format!("BEGIN;{said}{}", said::ACTS_SCHEMA))?;
-    connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-    connection.execute_batch("COMMIT;")
-}
-
 fn present_assignments(connection: &Connection) -> rusqlite::Result<BTreeMap<String, String>> {
     let mut select = connection.prepare("SELECT name, uid FROM assignment WHERE gone IS NULL")?;
     let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -614,6 +550,9 @@ fn unusable(file: &str, error: &dyn std::error::Error) -> OperatorError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
     use super::*;
     use crate::audit::Event;
     use serde_json::{Value, json};
@@ -696,6 +635,32 @@ mod tests {
         let store = Store::open(&file).unwrap();
         assert_eq!(store.memory(&name("f")).unwrap(), memory);
         assert_eq!(store.installation().unwrap(), installation);
+    }
+
+    #[test]
+    fn who_writes_waits_for_another_who_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("state");
+        let start = Barrier::new(4);
+        let write = |who: usize| {
+            let store = Store::open(&file).unwrap();
+            let own = format!("own-{who}");
+            start.wait();
+            for at in 0..50 {
+                // Every other time one assignment is gone: each call reads, and then writes.
+                let present = if at % 2 == 0 {
+                    vec![name(&own)]
+                } else {
+                    Vec::new()
+                };
+                store.uids(&present, now()).unwrap();
+            }
+        };
+        thread::scope(|scope| {
+            for who in 0..4 {
+                scope.spawn(move || write(who));
+            }
+        });
     }
 
     #[test]
